@@ -1,0 +1,88 @@
+"""What every verb shares: arguments, progress, tables and the one way to end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_CONFIG = ROOT / "pipeline.yaml"
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+
+class VerbModule(Protocol):
+    """What a module of this folder offers to run_pipeline.py."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the verb's arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; the exit status."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A running progress bar; ``advance`` or ``set`` as the work goes on."""
+
+    _progress: Progress
+    _task: Any
+
+    def advance(self, count: int = 1) -> None:
+        """``count`` more items are done."""
+        self._progress.advance(self._task, count)
+
+    def set(self, done: int, total: int | None = None) -> None:
+        """``done`` items of ``total`` are done."""
+        self._progress.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Step]:
+    """A bar on stderr while a terminal watches; silent otherwise, so that logs stay clean."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        yield Step(bar, bar.add_task(what, total=total))
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal; stdout stays free for results."""
+    err.print(text, highlight=False, markup=False)
+
+
+def print_json(value: object) -> None:
+    """One JSON object on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of every verb that starts a pipeline."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration (default: pipeline.yaml beside this program)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override one setting, e.g. --set perceive.max_people=4; may be repeated",
+    )
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """``--json`` for verbs a machine may read."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
