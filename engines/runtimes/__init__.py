@@ -1,0 +1,1 @@
+"""Runtimes behind one protocol: arrays in by name, arrays out by name."""

@@ -1,0 +1,184 @@
+"""OpenVINO behind the Net protocol: reads .tflite, .onnx and its own .xml as they are.
+
+Inference precision is always set. Left alone, OpenVINO picks bf16 on processors that have it, so that one
+file would give other landmarks on another machine; f32 is our default and bf16 a choice the user makes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import openvino as ov
+from numpy.typing import NDArray
+from openvino.preprocess import ColorFormat, PrePostProcessor
+
+from engines.runtimes.net import Arrays, NetInfo, PixelInput, Precision, TensorSpec, check_inputs
+from engines.weights import sha256_of
+from stream.errors import ResourceError, WeightsError
+
+NATIVE_BF16: Final = "BF16"
+
+
+@dataclass(frozen=True)
+class OpenVinoOptions:
+    """How a net is compiled. ``threads`` 0 means every core this process may use.
+
+    ``streams`` inferences run side by side on threads / streams cores each; ``batch`` replaces the net's
+    first dimension; ``outputs`` keeps only those, and the parts of the graph that lead to them.
+    """
+
+    precision: Precision = "f32"
+    threads: int = 0
+    streams: int = 1
+    batch: int = 1
+    outputs: tuple[str, ...] = ()
+    compile_cache: Path | None = None
+
+
+class OpenVinoNet:
+    """One compiled model and its inference requests, one per stream. Not for use by two threads at once."""
+
+    def __init__(
+        self,
+        path: Path,
+        options: OpenVinoOptions | None = None,
+        *,
+        pixels: PixelInput | None = None,
+        device: str = "CPU",
+    ) -> None:
+        self._options = options or OpenVinoOptions()
+        core = ov.Core()
+        model = _prepare(_read(core, path), path, self._options, pixels)
+        compiled = _compile(core, model, path, device, self._options)
+        self._inputs = _specs(compiled.inputs)
+        self._outputs = _specs(compiled.outputs)
+        self._requests = [compiled.create_infer_request() for _ in range(max(self._options.streams, 1))]
+        self._info = NetInfo(
+            name=path.name,
+            sha256=sha256_of(path),
+            runtime="openvino",
+            version=ov.__version__.split("-")[0],
+            device=str(core.get_property(device, "FULL_DEVICE_NAME")).strip(),
+            precision=self._options.precision,
+            threads=_threads(self._options),
+            streams=len(self._requests),
+        )
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """What ``run`` wants, by name."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """What ``run`` gives, by name."""
+        return self._outputs
+
+    def describe(self) -> NetInfo:
+        """The runtime, its version, the device and the precision."""
+        return self._info
+
+    def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """One inference; the results are the caller's own copies."""
+        return self.run_each([arrays])[0]
+
+    def run_each(self, batches: Sequence[Arrays]) -> list[dict[str, NDArray[Any]]]:
+        """Independent inferences, as many in flight as there are streams."""
+        results: list[dict[str, NDArray[Any]]] = []
+        for first in range(0, len(batches), len(self._requests)):
+            group = batches[first : first + len(self._requests)]
+            for request, arrays in zip(self._requests, group, strict=False):
+                check_inputs(self._inputs, arrays)
+                request.start_async(dict(arrays), share_inputs=True)
+            for request, _ in zip(self._requests, group, strict=False):
+                request.wait()
+                results.append({name: request.get_tensor(name).data.copy() for name in self._outputs})
+        return results
+
+
+def _read(core: ov.Core, path: Path) -> ov.Model:
+    if not path.is_file():
+        raise WeightsError("no such net", where=str(path))
+    try:
+        return core.read_model(path)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"OpenVINO cannot read this net ({_first_line(error)})",
+            where=str(path),
+            wanted=".tflite or .onnx",
+        ) from error
+
+
+def _prepare(model: ov.Model, path: Path, options: OpenVinoOptions, pixels: PixelInput | None) -> ov.Model:
+    """Keep the wanted outputs, set the batch, take 8-bit pixels where asked."""
+    try:
+        if options.outputs:
+            model = _only(model, options.outputs)
+        if options.batch != 1:
+            shape = list(model.input().shape)
+            shape[0] = options.batch
+            model.reshape(shape)
+        if pixels is None:
+            return model
+        steps = PrePostProcessor(model)
+        source = steps.input()
+        source.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_color_format(
+            ColorFormat.BGR
+        )
+        source.model().set_layout(ov.Layout("NHWC"))
+        plan = source.preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB)
+        plan.mean(pixels.mean).scale(pixels.scale)
+        return steps.build()
+    except RuntimeError as error:
+        raise WeightsError(f"cannot adapt this net ({_first_line(error)})", where=str(path)) from error
+
+
+def _only(model: ov.Model, outputs: tuple[str, ...]) -> ov.Model:
+    results = [model.output(name).get_node() for name in outputs]
+    return ov.Model(results, model.get_parameters(), model.get_friendly_name())
+
+
+def _compile(
+    core: ov.Core, model: ov.Model, path: Path, device: str, options: OpenVinoOptions
+) -> ov.CompiledModel:
+    if device not in core.available_devices:
+        raise ResourceError(
+            f"OpenVINO has no device {device!r}", wanted=f"one of {core.available_devices}", where=str(path)
+        )
+    properties: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": options.precision,
+        "INFERENCE_NUM_THREADS": _threads(options),
+        "NUM_STREAMS": max(options.streams, 1),
+        # Pinning would put two processes' threads on the same cores.
+        "ENABLE_CPU_PINNING": False,
+    }
+    if options.compile_cache is not None:
+        properties["CACHE_DIR"] = str(options.compile_cache)
+    try:
+        return core.compile_model(model, device, properties)
+    except RuntimeError as error:
+        raise WeightsError(f"cannot compile this net ({_first_line(error)})", where=str(path)) from error
+
+
+def _threads(options: OpenVinoOptions) -> int:
+    if options.threads > 0:
+        return options.threads
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
+def _specs(ports: Sequence[Any]) -> dict[str, TensorSpec]:
+    specs = {}
+    for port in ports:
+        dtype = port.get_element_type().to_dtype().name
+        specs[port.get_any_name()] = TensorSpec(port.get_any_name(), dtype, tuple(port.shape))
+    return specs
+
+
+def _first_line(error: RuntimeError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:200]
