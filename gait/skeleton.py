@@ -228,7 +228,7 @@ def _from_donors(
     weights = np.where(identical.any(axis=1, keepdims=True), identical, weights)
     total = weights.sum(axis=1)
     mean = (weights * values[nearest]).sum(axis=1) / np.where(total > 0, total, 1.0)
-    return np.where(total > 0, mean, values.mean())
+    return np.asarray(np.where(total > 0, mean, values.mean()))
 
 
 def _layout(layout: Layout | str) -> Layout:
