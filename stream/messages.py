@@ -214,12 +214,18 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 class Track(msgspec.Struct, frozen=True):
-    """A live tracklet in one frame; ``person`` indexes the frame's ``People.people``, None while coasting."""
+    """A live tracklet in one frame; ``person`` indexes the frame's ``People.people``, None while coasting.
+
+    ``cycles`` and ``quality`` describe its open window: gait cycles walked, and the mean weight in [0, 1] of
+    its valid samples; both are 0 while no window is open.
+    """
 
     tracklet: TrackletId
     box: Box
     person: int | None
     confirmed: bool = True
+    cycles: float = 0.0
+    quality: float = 0.0
 
 
 class TrackEnd(msgspec.Struct, frozen=True):
