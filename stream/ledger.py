@@ -1,0 +1,214 @@
+"""Every frame accounted for: captured = processed + dropped (by cause) + lost.
+
+A small mapped file per pipeline, one row per stage and camera. A row has one writer, the stage's thread, and
+counts survive kill -9 because they lie in the file's pages, not in the process. The last stage's ``handled``
+is what was processed; what is neither processed nor dropped is in flight while the pipeline runs, and lost
+after.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterable
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from stream.errors import MessageError, ResourceError
+
+MAGIC: Final = b"GAITLEDG"
+VERSION: Final = 1
+_HEAD: Final = len(MAGIC) + 8
+_ALIGN: Final = 64
+_WORD: Final = 8
+UNATTRIBUTED: Final = ""
+"""The camera of what cannot be attributed to one: bytes that are no message."""
+
+
+class Count(IntEnum):
+    """What a stage counts for a camera."""
+
+    CAPTURED = 0
+    RECEIVED = 1
+    HANDLED = 2
+    SENT = 3
+    ERRORS = 4
+
+
+class Drop(IntEnum):
+    """Why a frame went no further."""
+
+    RING_FULL = 5
+    """A live camera's frame found no free slot."""
+    QUEUE_FULL = 6
+    """A live camera's message found the next hop full."""
+    LATE = 7
+    """Older than the camera's latency budget."""
+    STALE = 8
+    """Its pixels were gone when a stage came for them."""
+    UNDECODABLE = 9
+    """The source could not decode it."""
+    UNUSABLE = 10
+    """The stage refused the frame's content."""
+    STOPPED = 11
+    """The pipeline was told to end at once."""
+
+
+COLUMNS: Final = 16
+
+
+class CameraBalance(msgspec.Struct, frozen=True):
+    """One camera's frames. ``hops`` holds, per stage, (received, handled, sent)."""
+
+    camera: str
+    captured: int
+    processed: int
+    dropped: dict[str, int]
+    lost: int
+    in_flight: int
+    errors: int
+    hops: dict[str, tuple[int, int, int]]
+
+    @property
+    def ok(self) -> bool:
+        """True when every frame was processed or dropped for a named cause."""
+        return self.lost == 0
+
+    def __str__(self) -> str:
+        drops = ", ".join(f"{count} {cause}" for cause, count in self.dropped.items())
+        line = f"{self.camera}: {self.captured} captured = {self.processed} processed"
+        line += f" + {sum(self.dropped.values())} dropped" + (f" ({drops})" if drops else "")
+        line += f" + {self.lost} lost" + (f" + {self.in_flight} in flight" if self.in_flight else "")
+        return line + (f"; {self.errors} errors" if self.errors else "")
+
+
+class LedgerReport(msgspec.Struct, frozen=True):
+    """The books of all cameras; ``str()`` is one line per camera."""
+
+    cameras: tuple[CameraBalance, ...]
+    foreign: int = 0
+    """Messages that were none of ours and so belong to no camera."""
+
+    @property
+    def ok(self) -> bool:
+        """True when the books of every camera add up and nothing was lost."""
+        return all(camera.ok for camera in self.cameras)
+
+    def __str__(self) -> str:
+        lines = [str(camera) for camera in self.cameras]
+        return "\n".join([*lines, f"{self.foreign} messages refused"] if self.foreign else lines)
+
+
+class StageLedger:
+    """One stage's rows; for one thread."""
+
+    def __init__(self, words: memoryview, rows: dict[str, int]) -> None:
+        self._words, self._rows = words, rows
+
+    def count(self, camera: str, what: Count | Drop, n: int = 1) -> None:
+        """Add ``n``; a camera the ledger does not know is counted as unattributed."""
+        row = self._rows.get(camera, self._rows[UNATTRIBUTED])
+        self._words[row * COLUMNS + what] += n
+
+    def value(self, camera: str, what: Count | Drop) -> int:
+        """What this stage counted so far."""
+        return int(self._words[self._rows[camera] * COLUMNS + what])
+
+
+class Ledger:
+    """The mapped file; the supervisor makes it, every stage opens it."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._map = mmap.mmap(descriptor, 0, flags=mmap.MAP_SHARED)
+        head = int.from_bytes(self._map[len(MAGIC) : _HEAD], "little")
+        names = msgspec.json.decode(self._map[_HEAD : _HEAD + head], type=dict[str, tuple[str, ...]])
+        self.stages, self.cameras = names["stages"], names["cameras"]
+        self._words = memoryview(self._map)[_table_at(head) :].cast("q")
+
+    @classmethod
+    def create(cls, path: Path, stages: Iterable[str], cameras: Iterable[str]) -> Ledger:
+        """Make the file for ``stages``, in the order of the flow, and ``cameras``; an old one is replaced."""
+        names = {"stages": tuple(stages), "cameras": (*dict.fromkeys(cameras), UNATTRIBUTED)}
+        head = msgspec.json.encode(names)
+        rows = len(names["stages"]) * len(names["cameras"])
+        content = MAGIC + len(head).to_bytes(8, "little") + head
+        content = content.ljust(_table_at(len(head)), b"\0") + bytes(rows * COLUMNS * _WORD)
+        fresh = path.with_name(path.name + ".new")
+        try:
+            fresh.write_bytes(content)
+            fresh.replace(path)
+        except OSError as error:
+            raise ResourceError(
+                f"the ledger cannot be written ({error.strerror})", where=str(path), fix="Free the disk"
+            ) from error
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Ledger:
+        """Map a ledger; raises ResourceError where there is none, MessageError where it is damaged."""
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise ResourceError(
+                f"no ledger ({error.strerror})", where=str(path), fix="Start the pipeline first"
+            ) from error
+        try:
+            if os.fstat(descriptor).st_size <= _HEAD or os.pread(descriptor, len(MAGIC), 0) != MAGIC:
+                raise MessageError("this is no ledger", where=str(path))
+            return cls(path, descriptor)
+        except (msgspec.DecodeError, KeyError, ValueError) as error:
+            raise MessageError(f"damaged ledger ({error})", where=str(path)) from error
+        finally:
+            os.close(descriptor)
+
+    def stage(self, name: str) -> StageLedger:
+        """The rows of one stage, to count in."""
+        if name not in self.stages:
+            raise ResourceError(f"the ledger has no stage {name!r}", wanted=", ".join(self.stages))
+        first = self.stages.index(name) * len(self.cameras)
+        return StageLedger(self._words, {camera: first + at for at, camera in enumerate(self.cameras)})
+
+    def balance(self, *, running: bool = False) -> LedgerReport:
+        """The books of every camera; while ``running``, what is on its way is in flight and not lost."""
+        cameras = [camera for camera in self.cameras if camera != UNATTRIBUTED]
+        foreign = sum(self.stage(name).value(UNATTRIBUTED, Count.ERRORS) for name in self.stages)
+        return LedgerReport(tuple(self._camera(camera, running=running) for camera in cameras), foreign)
+
+    def close(self) -> None:
+        """Unmap; the file stays for whoever wants to read it."""
+        self._words.release()
+        self._map.close()
+
+    def _camera(self, camera: str, *, running: bool) -> CameraBalance:
+        rows = [self.stage(name) for name in self.stages]
+        captured = rows[0].value(camera, Count.CAPTURED)
+        processed = rows[-1].value(camera, Count.HANDLED)
+        totals = {cause.name.lower(): sum(row.value(camera, cause) for row in rows) for cause in Drop}
+        dropped = {cause: count for cause, count in totals.items() if count}
+        missing = captured - processed - sum(dropped.values())
+        hops = {
+            name: (
+                row.value(camera, Count.RECEIVED),
+                row.value(camera, Count.HANDLED),
+                row.value(camera, Count.SENT),
+            )
+            for name, row in zip(self.stages, rows, strict=True)
+        }
+        return CameraBalance(
+            camera=camera,
+            captured=captured,
+            processed=processed,
+            dropped=dropped,
+            lost=0 if running else missing,
+            in_flight=missing if running else 0,
+            errors=sum(row.value(camera, Count.ERRORS) for row in rows),
+            hops=hops,
+        )
+
+
+def _table_at(head: int) -> int:
+    return -(-(_HEAD + head) // _ALIGN) * _ALIGN
