@@ -1,0 +1,80 @@
+"""Which detection belongs to which track: costs in nats, gates, and one optimal assignment per round.
+
+A pair's cost is a minus log likelihood ratio against "somebody else": the motion filter's Student-t
+distance, plus what perception knows beyond boxes: keypoints, masks, and the landmark net's own following
+hint. The rounds are BYTE's (Zhang et al., "ByteTrack", ECCV 2022, algorithm 1): high scores, then low ones,
+then unconfirmed tracks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from trackers.config import AssociationConfig
+from trackers.motion import Floats
+
+Rows = NDArray[np.intp]
+NO_HINT = -1
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Pairs (``tracks[i]``, ``detections[i]``); indices into what the costs were computed for."""
+
+    tracks: Rows
+    detections: Rows
+
+
+def iou(left: Floats, right: Floats) -> Floats:
+    """(N, M) intersection over union of boxes given by their corners; 0 where both are empty."""
+    low = np.maximum(left[:, None, :2], right[None, :, :2])
+    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
+    sides = np.maximum(high - low, 0.0)
+    shared = sides[:, :, 0] * sides[:, :, 1]
+    union = area(left)[:, None] + area(right)[None, :] - shared
+    return np.asarray(shared / np.maximum(union, 1e-9))
+
+
+def area(boxes: Floats) -> Floats:
+    """(N,) areas of boxes given by their corners."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
+    return sides[:, 0] * sides[:, 1]
+
+
+def motion_cost(squared: Floats, spread: Floats, tails: float) -> Floats:
+    """Student-t minus log likelihood (N, M) from squared Mahalanobis distances and log spreads (N,)."""
+    return 0.5 * (tails + 4.0) * np.log1p(squared / tails) + spread[:, None]
+
+
+def hint_cost(tracks: Rows, detections: Rows, config: AssociationConfig) -> Floats:
+    """(N, M) bonus where perception followed the same person, penalty where it followed another."""
+    both = (tracks[:, None] != NO_HINT) & (detections[None, :] != NO_HINT)
+    same = both & (tracks[:, None] == detections[None, :])
+    return np.where(same, -config.hint_bonus, np.where(both, config.hint_penalty, 0.0))
+
+
+def keypoint_similarity(expected: Floats, seen: Floats, height: Floats, tolerance: float) -> Floats:
+    """(P,) object keypoint similarity in [0, 1] of P pairs of keypoints (P, K, 3), NaN where none is sure.
+
+    ``height`` (P,) in pixels; ``tolerance`` in heights is the distance at which similarity is exp(-1/2).
+    """
+    weight = expected[:, :, 2] * seen[:, :, 2]
+    apart = ((expected[:, :, :2] - seen[:, :, :2]) ** 2).sum(axis=2)
+    near = np.exp(-0.5 * apart / (tolerance * height[:, None]) ** 2)
+    total = weight.sum(axis=1)
+    mean = (weight * near).sum(axis=1) / np.maximum(total, 1e-9)
+    return np.where(total > 0.5, mean, np.nan)
+
+
+def solve(cost: Floats, max_cost: float) -> Matches:
+    """The pairing of least total cost in which leaving a pair out costs ``max_cost``."""
+    if not cost.size:
+        nothing = np.zeros(0, dtype=np.intp)
+        return Matches(nothing, nothing)
+    rows, columns = linear_sum_assignment(np.minimum(cost, max_cost))
+    good = cost[rows, columns] < max_cost
+    return Matches(rows[good], columns[good])

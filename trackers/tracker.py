@@ -1,0 +1,304 @@
+"""One camera's tracker: who is where, frame by frame, under ids that are never rewritten.
+
+People in, ``Sighting``s out; no windows, no samples. Memory is bounded: a track is forgotten ``lost_s`` after
+it was last seen, and ids are a counter per instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream.errors import GaitwayError
+from stream.messages import Box, FrameRef, People, Person, TrackletId
+from trackers.associate import (
+    NO_HINT,
+    Matches,
+    Rows,
+    hint_cost,
+    iou,
+    keypoint_similarity,
+    motion_cost,
+    solve,
+)
+from trackers.config import NS_PER_S, TrackConfig
+from trackers.motion import BoxFilter, Floats, centred, cornered
+
+KEYPOINT_TOLERANCE = 0.08  # heights; a swinging ankle moves 0.06 heights between two frames of 30 fps
+KEYPOINT_MEMORY_S = 0.2  # limbs are elsewhere after half a step
+LEAST_SIMILARITY = 0.02
+
+
+@dataclass
+class TrackState:
+    """What is remembered of one track beyond its box; ``person`` and ``score`` are this frame's, if seen."""
+
+    tracklet: TrackletId
+    first_ns: int
+    last_ns: int
+    hits: int = 0
+    confirmed: bool = False
+    person: int | None = None
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A live track in one frame: where it is, and which of the frame's people (None while unseen).
+
+    ``box`` is the filter's, ``speed`` that of its centre in heights per second.
+    """
+
+    tracklet: TrackletId
+    box: Box
+    person: int | None
+    score: float
+    confirmed: bool
+    speed: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One frame's outcome: seen tracks in the order of the people, then unseen ones; and what ended.
+
+    ``ignored`` counts people whose box or score was not finite, or whose box was empty.
+    """
+
+    tracks: tuple[Sighting, ...]
+    ended: tuple[TrackState, ...]
+    ignored: int
+
+
+@dataclass(frozen=True)
+class _Detections:
+    """The usable people of one frame; ``index`` are their places in the frame's people."""
+
+    index: Rows
+    boxes: Floats
+    scores: Floats
+    hints: Rows
+    keypoints: Floats
+    ignored: int
+
+
+@dataclass
+class CameraTracker:
+    """Follows the people of one camera and run."""
+
+    camera: str
+    run: str
+    config: TrackConfig = field(default_factory=TrackConfig)
+    filter: BoxFilter = field(init=False)
+    states: list[TrackState] = field(default_factory=list)
+    hints: Rows = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    keypoints: Floats = field(default_factory=lambda: np.zeros((0, 0, 3)))
+    layout: str = ""
+    last_ns: int | None = None
+    born: int = 0
+
+    def __post_init__(self) -> None:
+        self.filter = BoxFilter(self.config.motion)
+
+    def update(self, people: People) -> Step:
+        """Take one frame; raises GaitwayError where it is another camera's or its time does not advance."""
+        now_ns = people.frame.captured_ns
+        dt_s = self._advance(people.frame)
+        self.filter.warp(people.motion)
+        self.filter.predict(dt_s)
+        ended = self._forget_lost(now_ns)
+        found = self._detections(people.people)
+        matched = self._associate(found, now_ns)
+        matched = self._start(found, matched, now_ns)
+        self._correct(found, matched, now_ns)
+        self._drop_unconfirmed()
+        return Step(self._describe(), ended, found.ignored)
+
+    def finish(self) -> tuple[TrackState, ...]:
+        """The stream is over: forget every track; returns the confirmed ones, oldest first."""
+        ended = tuple(state for state in self.states if state.confirmed)
+        self._keep(np.zeros(0, dtype=np.intp))
+        return ended
+
+    def _advance(self, frame: FrameRef) -> float:
+        if (frame.camera, frame.run) != (self.camera, self.run):
+            raise GaitwayError(
+                f"a frame of camera {frame.camera!r}, run {frame.run!r}",
+                where=f"tracker of camera {self.camera!r}, run {self.run!r}",
+                wanted="frames of its own camera and run",
+            )
+        last_ns = self.last_ns
+        if last_ns is not None and frame.captured_ns <= last_ns:
+            moved = "repeats the time stamp" if frame.captured_ns == last_ns else "goes back in time"
+            raise GaitwayError(
+                f"frame {frame.number} {moved} ({frame.captured_ns} ns after {last_ns} ns)",
+                where=f"camera {frame.camera!r}",
+                wanted="capture times that increase from frame to frame",
+                fix="Check the source's clock, or give the restarted source a new run",
+            )
+        self.last_ns = frame.captured_ns
+        return 0.0 if last_ns is None else (frame.captured_ns - last_ns) / NS_PER_S
+
+    def _detections(self, people: Sequence[Person]) -> _Detections:
+        """Usable people: finite box of positive size and finite score of at least ``low_score``.
+
+        The others are ignored: they match nothing and start nothing.
+        """
+        corners = np.array([person.box for person in people], dtype=np.float64).reshape(-1, 4)
+        scores = np.array([person.score for person in people], dtype=np.float64)
+        boxes = centred(corners)
+        sound = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
+        sound[sound] &= (boxes[sound, 2:] > 0).all(axis=1)
+        index = np.flatnonzero(sound & (scores >= self.config.association.low_score))
+        chosen = [people[i] for i in index.tolist()]
+        hints = [NO_HINT if person.hint is None else person.hint for person in chosen]
+        return _Detections(
+            index,
+            boxes[index],
+            scores[index],
+            np.array(hints, dtype=np.intp),
+            self._read_keypoints(chosen),
+            len(people) - int(sound.sum()),
+        )
+
+    def _read_keypoints(self, people: Sequence[Person]) -> Floats:
+        """(M, K, 3); people in another layout than the camera's first, or with NaN, count as having none."""
+        for person in people:
+            if not self.layout and person.keypoints.shape[0] > 0:
+                self.layout = person.layout
+                self.keypoints = np.zeros((len(self.filter), person.keypoints.shape[0], 3))
+        points = np.zeros((len(people), self.keypoints.shape[1], 3))
+        for row, person in enumerate(people):
+            if person.layout == self.layout and person.keypoints.shape == points.shape[1:]:
+                points[row] = person.keypoints.numpy()
+        points[~np.isfinite(points).all(axis=2)] = 0.0
+        return points
+
+    def _associate(self, found: _Detections, now_ns: int) -> Matches:
+        """BYTE's rounds; returns all matched (track row, detection row) pairs."""
+        rules = self.config.association
+        cost = self._costs(found, now_ns)
+        confirmed = np.array([state.confirmed for state in self.states], dtype=bool)
+        high = found.scores >= rules.high_score
+        free_tracks = np.ones(len(self.states), dtype=bool)
+        free_people = np.ones(len(found.index), dtype=bool)
+        pairs: list[Matches] = []
+        for tracks, people, limit in (
+            (confirmed, high, rules.max_cost),
+            (confirmed, ~high, rules.max_cost_low),
+            (~confirmed, high, rules.max_cost),
+        ):
+            rows = np.flatnonzero(tracks & free_tracks)
+            columns = np.flatnonzero(people & free_people)
+            match = solve(cost[np.ix_(rows, columns)], limit)
+            match = Matches(rows[match.tracks], columns[match.detections])
+            free_tracks[match.tracks] = False
+            free_people[match.detections] = False
+            pairs.append(match)
+        return Matches(
+            np.concatenate([pair.tracks for pair in pairs]),
+            np.concatenate([pair.detections for pair in pairs]),
+        )
+
+    def _costs(self, found: _Detections, now_ns: int) -> Floats:
+        """(N, M) costs in nats, infinite beyond the gates."""
+        rules = self.config.association
+        squared, spread = self.filter.distances(found.boxes)
+        cost = motion_cost(squared, spread, rules.tails) + hint_cost(self.hints, found.hints, rules)
+        height = self.filter.box[:, None, 3]
+        apart = np.abs(found.boxes[None, :, :2] - self.filter.box[:, None, :2]).max(axis=2)
+        cost[apart > rules.max_distance * height] = np.inf
+        self._add_keypoints(cost, found, now_ns)
+        return cost
+
+    def _add_keypoints(self, cost: Floats, found: _Detections, now_ns: int) -> None:
+        rules = self.config.association
+        limit = rules.max_cost + rules.hint_bonus
+        recent = [now_ns - state.last_ns <= KEYPOINT_MEMORY_S * NS_PER_S for state in self.states]
+        possible = (cost < limit) & np.array(recent, dtype=bool)[:, None]
+        rows, columns = np.nonzero(possible)
+        if not len(rows) or not self.keypoints.shape[1] or not rules.keypoint_weight:
+            return
+        height = self.filter.box[rows, 3]
+        expected = self.keypoints[rows].copy()
+        expected[:, :, :2] = expected[:, :, :2] * height[:, None, None] + self.filter.box[rows, None, :2]
+        similar = keypoint_similarity(expected, found.keypoints[columns], height, KEYPOINT_TOLERANCE)
+        extra = -rules.keypoint_weight * np.log(np.maximum(similar, LEAST_SIMILARITY))
+        cost[rows, columns] += np.where(np.isnan(similar), 0.0, extra)
+
+    def _correct(self, found: _Detections, matched: Matches, now_ns: int) -> None:
+        rows, columns = matched.tracks, matched.detections
+        self.filter.update(rows, found.boxes[columns], found.scores[columns])
+        self.hints[rows] = found.hints[columns]
+        self.keypoints[rows] = self._relative(found, columns)
+        for state in self.states:
+            state.person = None
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            state = self.states[row]
+            state.person = int(found.index[column])
+            state.score = float(found.scores[column])
+            state.last_ns = now_ns
+            state.hits += 1
+            state.confirmed = state.confirmed or state.hits >= self.config.life.confirm_hits
+
+    def _relative(self, found: _Detections, columns: Rows) -> Floats:
+        """Keypoints in heights from the box's centre, so that they can be put on a predicted box."""
+        points = found.keypoints[columns].copy()
+        boxes = found.boxes[columns]
+        points[:, :, :2] = (points[:, :, :2] - boxes[:, None, :2]) / boxes[:, None, None, 3]
+        return points
+
+    def _start(self, found: _Detections, matched: Matches, now_ns: int) -> Matches:
+        """Start tracks from good detections that nobody took; returns the matches with theirs."""
+        rules = self.config.association
+        free = found.scores >= rules.new_score
+        free[matched.detections] = False
+        starts = np.flatnonzero(free)
+        if len(matched.detections) and len(starts):
+            corners = cornered(found.boxes)
+            covered = iou(corners[starts], corners[matched.detections]).max(axis=1)
+            starts = starts[covered < rules.duplicate_iou]
+        starts = starts[: max(self.config.life.max_tracks - len(self.states), 0)]
+        rows = np.arange(len(starts)) + len(self.states)
+        self.filter.append(found.boxes[starts])
+        self.hints = np.concatenate([self.hints, found.hints[starts]])
+        self.keypoints = np.concatenate([self.keypoints, self._relative(found, starts)])
+        for _ in starts:
+            self.states.append(TrackState(TrackletId(self.camera, self.run, self.born), now_ns, now_ns))
+            self.born += 1
+        return Matches(np.concatenate([matched.tracks, rows]), np.concatenate([matched.detections, starts]))
+
+    def _forget_lost(self, now_ns: int) -> tuple[TrackState, ...]:
+        """End what was not seen for ``lost_s``; returns the confirmed ones."""
+        oldest_ns = now_ns - self.config.life.lost_s * NS_PER_S
+        lost = [state.last_ns < oldest_ns for state in self.states]
+        ended = tuple(
+            state for state, gone in zip(self.states, lost, strict=True) if gone and state.confirmed
+        )
+        if any(lost):
+            self._keep(np.flatnonzero(~np.array(lost)))
+        return ended
+
+    def _drop_unconfirmed(self) -> None:
+        """An unconfirmed track lives as long as every frame shows it."""
+        kept = [state.confirmed or state.person is not None for state in self.states]
+        if not all(kept):
+            self._keep(np.flatnonzero(kept))
+
+    def _keep(self, rows: Rows) -> None:
+        self.filter.keep(rows)
+        self.states = [self.states[row] for row in rows]
+        self.hints = self.hints[rows]
+        self.keypoints = self.keypoints[rows]
+
+    def _describe(self) -> tuple[Sighting, ...]:
+        """All tracks: seen ones in the order of the people, then unseen ones by age."""
+        corners = cornered(self.filter.box).tolist()
+        speeds = np.hypot(self.filter.rate[:, 0], self.filter.rate[:, 1]) / self.filter.box[:, 3]
+        sightings = [
+            Sighting(state.tracklet, tuple(corner), state.person, state.score, state.confirmed, speed)
+            for state, corner, speed in zip(self.states, corners, speeds.tolist(), strict=True)
+        ]
+        sightings.sort(key=lambda s: (s.person is None, s.person or 0))
+        return tuple(sightings)
