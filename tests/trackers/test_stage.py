@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 import pytest
-from tests.trackers.makers import EPOCH, SECOND, body, end, people, person, walker
 
 from stream.errors import GaitwayError, MessageError
 from stream.messages import ControlRequest, FrameMessage, FrameRef, FrameToken, Tracked, decode, encode
+from tests.trackers.makers import EPOCH, SECOND, body, end, people, person, walker
 from trackers.stage import TrackStage
 
 
