@@ -1,0 +1,68 @@
+"""From presentation times as they stand in a file to capture times that can be trusted to grow."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+from stream.sources.base import NS_PER_S
+
+RESTART_NS: Final = NS_PER_S
+"""A jump back by more than this is a clock that started anew (joined recordings); less is a bad stamp."""
+DEFAULT_STEP_NS: Final = NS_PER_S // 25
+
+
+def to_ns(stamp: int, time_base: Fraction) -> int:
+    """A stamp in units of ``time_base`` seconds, in nanoseconds, rounded down."""
+    return stamp * NS_PER_S * time_base.numerator // time_base.denominator
+
+
+class RecordedClock:
+    """Capture times of one recording: strictly increasing, the first at ``epoch_ns``.
+
+    A good stamp counts as it stands, from the first stamp on. Of the others, each counted:
+
+    - ``missing``: one nominal step after the picture before;
+    - ``repeated``: not later than the picture before, by up to 1 s: one nominal step after it; later good
+      stamps keep their own place;
+    - ``restarted``: more than 1 s back: one nominal step after the picture before, and all later stamps
+      move along.
+
+    The nominal step is the stream's frame rate, 25 Hz where it states none.
+    """
+
+    def __init__(self, epoch_ns: int, step_ns: int | None = None) -> None:
+        self._step_ns = step_ns if step_ns and step_ns > 0 else DEFAULT_STEP_NS
+        self._next_ns = epoch_ns
+        self._last_ns: int | None = None
+        self._offset_ns: int | None = None
+        self.missing = self.repeated = self.restarted = 0
+
+    def capture(self, stamp_ns: int | None) -> int:
+        """The capture time of the next picture, whose own stamp is ``stamp_ns`` or None."""
+        if stamp_ns is None:
+            self.missing += 1
+            return self._set(self._next_ns)
+        if self._offset_ns is None:  # the first stamp there is
+            self._offset_ns = self._next_ns - stamp_ns
+        captured_ns = stamp_ns + self._offset_ns
+        if self._last_ns is None or captured_ns > self._last_ns:
+            return self._set(captured_ns)
+        if captured_ns < self._last_ns - RESTART_NS:
+            self.restarted += 1
+            self._offset_ns = self._next_ns - stamp_ns
+        else:
+            self.repeated += 1
+        return self._set(self._next_ns)
+
+    def _set(self, captured_ns: int) -> int:
+        self._last_ns = captured_ns
+        self._next_ns = captured_ns + self._step_ns
+        return captured_ns
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was repaired, one line, or nothing."""
+        causes = {"missing": self.missing, "repeated": self.repeated, "restarted": self.restarted}
+        repaired = ", ".join(f"{count} {cause}" for cause, count in causes.items() if count)
+        return (f"timestamps repaired: {repaired}",) if repaired else ()
