@@ -1,0 +1,58 @@
+"""What can be set in the rooms of the nets, with the reasons for the numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Share = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
+
+
+class NetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How nets run.
+
+    ``precision``: ``f32`` gives the same landmarks on every processor; ``bf16``, where the processor has it,
+    is about 1.5 times as fast and moves landmarks by 0.5 % of the region in the mean, a tenth at worst.
+    ``threads``: cores for one inference, 0 for all that the process may use. ``streams``: inferences side by
+    side; more than one pays only with several people and raises the delay of a single one.
+    """
+
+    precision: Literal["f32", "bf16"] = "f32"
+    threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
+    streams: Count = 1
+    device: str = "CPU"
+
+
+class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where new people are looked for, and at what cost.
+
+    ``smallest_px``: the height of a person that must be found; it sets the smallest tile. ``tiles_per_frame``
+    bounds the detector's share of a frame; ``opening_tiles`` bounds the first frame, which is searched whole.
+    ``candidates_per_frame`` bounds the landmark runs that check what the detector proposes.
+    """
+
+    smallest_px: Annotated[int, msgspec.Meta(ge=24, le=2000)] = 60
+    tiles_per_frame: Annotated[int, msgspec.Meta(ge=0, le=64)] = 1
+    opening_tiles: Annotated[int, msgspec.Meta(ge=0, le=256)] = 40
+    candidates_per_frame: Count = 2
+    # The net's answers for people in a tile of the right size lie above 0.8, those for parts of a scene
+    # below; what gets through is checked by the landmark net, so a low bar costs time and not precision.
+    minimum_score: Share = 0.5
+
+
+class PerceiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The perceive stage: what counts as a person, how long one is kept, what a frame may cost."""
+
+    nets: NetConfig = NetConfig()
+    search: SearchConfig = SearchConfig()
+    # Presence, 0 to 1, from the landmark net: a followed person may be less sure than a new one.
+    presence_new: Share = 0.7
+    presence_followed: Share = 0.5
+    # The share of sure joints that must lie on the silhouette of a new person.
+    agreement_new: Share = 0.6
+    max_people: Count = 12
+    # Frames for which the place of a lost person is kept and looked at again: 2 s at 25 frames a second.
+    lost_frames: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 50
+    motion: Literal["off", "affine"] = "off"

@@ -1,0 +1,141 @@
+"""Rules about people who are followed: where one is expected, whether an answer is theirs, who is who.
+
+Pure values and functions; the nets are run by ``engines.watch``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.pose import Pose
+from engines.regions import Region
+from engines.silhouettes import Silhouette, mask_iou
+
+CORE: Final = np.array([0, 11, 12, 13, 14, 23, 24, 25, 26, 27, 28])
+"""Nose, shoulders, elbows, hips, knees, ankles: the joints that tell two people apart."""
+SAME_JOINTS: Final = 0.05
+"""Mean distance of the core joints, over the region's side, below which two answers are one person. Answers
+to the same person from two regions differ by about 0.01; two walkers abreast by a stride's or a shoulder's
+width, 0.1 and more, but for the instant in which one covers the other."""
+SAME_MASK: Final = 0.75
+"""Mask overlap above which two answers are one person, whatever the joints say."""
+MAX_JUMP: Final = 0.3
+"""How far the region's centre may move between two looks, over its side."""
+MAX_GROWTH: Final = 1.5
+"""How much the region may grow or shrink between two looks."""
+STEADY: Final = 0.3
+"""Weight of the newest step in the running mean of the velocity."""
+SETTLED_FRAMES: Final = 5
+"""A follower with fewer frames is young: it yields to an older one and is dropped when lost."""
+COASTING_FRAMES: Final = 25
+"""A lost person is expected further along for so many frames, then where that led."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One person in one frame: the answer of the landmark net and the cleaned silhouette."""
+
+    pose: Pose
+    silhouette: Silhouette
+
+
+@dataclass(frozen=True)
+class Follower:
+    """What is remembered of one person: where they will be, how they move (pixels per frame), for how long.
+
+    ``missed`` counts the frames since they were last seen.
+    """
+
+    number: int
+    region: Region
+    velocity: tuple[float, float] = (0.0, 0.0)
+    frames: int = 1
+    missed: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has been seen often enough to be trusted."""
+        return self.frames >= SETTLED_FRAMES
+
+    def expected(self, steps: int = 1) -> Region:
+        """Where the person should be ``steps`` frames from the last one."""
+        ahead = min(self.missed + steps, COASTING_FRAMES) if self.missed else steps - 1
+        return self.region.moved(self.velocity[0] * ahead, self.velocity[1] * ahead)
+
+    def saw(self, pose: Pose, steps: int) -> Follower:
+        """The follower after an accepted answer, ``steps`` frames after the last look."""
+        span = self.missed + steps
+        step_x = (pose.following.x - self.region.x) / span
+        step_y = (pose.following.y - self.region.y) / span
+        share = max(STEADY, 1.0 / self.frames)
+        velocity = (
+            self.velocity[0] + share * (step_x - self.velocity[0]),
+            self.velocity[1] + share * (step_y - self.velocity[1]),
+        )
+        return replace(self, region=pose.following, velocity=velocity, frames=self.frames + 1, missed=0)
+
+    def lost(self, steps: int) -> Follower:
+        """The follower after a look in vain."""
+        return replace(self, missed=self.missed + steps)
+
+    def due(self) -> bool:
+        """Whether a lost person is looked for again now: at once, then every other frame, then every 4th."""
+        return self.missed < 4 or (self.missed < 12 and self.missed % 2 == 0) or self.missed % 4 == 0
+
+
+def plausible(expected: Region, pose: Pose) -> bool:
+    """Whether an answer can be the person expected in ``expected``: no leap, no sudden growth."""
+    shift = np.hypot(pose.following.x - expected.x, pose.following.y - expected.y) / expected.side
+    growth = pose.following.side / expected.side
+    return bool(shift <= MAX_JUMP and 1.0 / MAX_GROWTH <= growth <= MAX_GROWTH)
+
+
+def agreement(seen: Seen) -> float:
+    """The share of sure core joints that lie on the silhouette, within 2 % of the region's side."""
+    joints = seen.pose.keypoints[CORE]
+    sure = joints[joints[:, 2] >= 0.5, :2]
+    if not len(sure):
+        return 0.0
+    return float(near_mask(seen.silhouette, sure, 0.02 * seen.pose.region.side).mean())
+
+
+def near_mask(silhouette: Silhouette, points: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
+    """For each point (N, 2) in image pixels, whether a set pixel lies in the square ``reach`` around it."""
+    step, _, left, _, _, top = silhouette.to_image
+    rows, columns = silhouette.bits.shape
+    spread = max(round(reach / step), 0)
+    x = np.rint((points[:, 0] - left) / step).astype(int)
+    y = np.rint((points[:, 1] - top) / step).astype(int)
+    hits = []
+    for column, row in zip(x, y, strict=True):
+        window = silhouette.bits[
+            max(row - spread, 0) : max(row + spread + 1, 0),
+            max(column - spread, 0) : max(column + spread + 1, 0),
+        ]
+        hits.append(bool(window.any()) and row - spread < rows and column - spread < columns)
+    return np.array(hits, dtype=bool)
+
+
+def same_person(one: Seen, other: Seen) -> bool:
+    """Whether two answers are of one body."""
+    side = max(one.pose.following.side, other.pose.following.side)
+    apart = float(np.hypot(*(one.pose.keypoints[CORE, :2] - other.pose.keypoints[CORE, :2]).mean(axis=0)))
+    if apart > 0.5 * side:
+        return False
+    gaps = np.linalg.norm(one.pose.keypoints[CORE, :2] - other.pose.keypoints[CORE, :2], axis=1)
+    if float(gaps.mean()) < SAME_JOINTS * side:
+        return True
+    return mask_iou(one.silhouette, other.silhouette) > SAME_MASK
+
+
+def claim(follower: Follower, seen: Seen, steps: int) -> float:
+    """How badly an answer fits a follower; the lower one keeps a person on whom two followers met."""
+    expected = follower.expected(steps).moved(*follower.velocity)
+    shift = np.hypot(seen.pose.following.x - expected.x, seen.pose.following.y - expected.y)
+    growth = abs(np.log(seen.pose.following.side / expected.side))
+    youth = 0.0 if follower.settled else 0.2
+    return float(shift / expected.side + growth + youth + 0.05 * min(follower.missed, 10))

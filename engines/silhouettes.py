@@ -1,0 +1,188 @@
+"""From mask logits in a turned crop to one person's upright silhouette.
+
+A silhouette lies on a grid along the image's axes, with the resolution of the net's own mask. Coordinates are
+those of pixel indices: the centre of the top left pixel is (0, 0).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.pose import INPUT, Pose
+from engines.regions import Floats, apply, chain, inverse, matrix
+from stream.messages import IDENTITY, Affine, Box, Mask
+
+Bits = NDArray[np.bool_]
+
+BACKGROUND: Final = -20.0
+"""The logit outside the crop: surely not this person."""
+MIN_PIXELS: Final = 64
+"""Fewer mask pixels than an 8x8 patch of a 256x256 crop are no silhouette."""
+MIN_PART: Final = 0.02
+"""A component without a joint is kept when it holds this share of the largest and touches a limb's line."""
+SURE: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """One person's pixels; ``bits`` and ``logits`` are (height, width); ``to_image`` is axis-aligned."""
+
+    bits: Bits
+    logits: Floats
+    to_image: Affine
+
+    @property
+    def step(self) -> float:
+        """Image pixels per mask pixel."""
+        return self.to_image[0]
+
+    @property
+    def area(self) -> float:
+        """In image pixels."""
+        return float(np.count_nonzero(self.bits)) * self.step**2
+
+    @property
+    def box(self) -> Box:
+        """The smallest box around the set pixels; its edges count pixel n as [n, n + 1]."""
+        rows, columns = np.flatnonzero(self.bits.any(axis=1)), np.flatnonzero(self.bits.any(axis=0))
+        step, _, left, _, _, top = self.to_image
+        half = step / 2.0
+        return (
+            left + float(columns[0]) * step - half + 0.5,
+            top + float(rows[0]) * step - half + 0.5,
+            left + float(columns[-1]) * step + half + 0.5,
+            top + float(rows[-1]) * step + half + 0.5,
+        )
+
+    def message(self) -> Mask:
+        """The form that travels: trimmed to the set pixels."""
+        rows, columns = np.flatnonzero(self.bits.any(axis=1)), np.flatnonzero(self.bits.any(axis=0))
+        step, _, left, _, _, top = self.to_image
+        trimmed = self.bits[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        place = (step, 0.0, left + float(columns[0]) * step, 0.0, step, top + float(rows[0]) * step)
+        return Mask.of(trimmed, place)
+
+
+def silhouette(pose: Pose, width: int, height: int) -> Silhouette | None:
+    """The silhouette of ``pose`` in a frame of ``width`` x ``height`` pixels; None where there is none."""
+    upright = _upright(pose, width, height)
+    if upright is None:
+        return None
+    logits, to_image = upright
+    bits = _of_the_body(logits > 0.0, apply(inverse(to_image), pose.keypoints[:, :2]), pose.keypoints[:, 2])
+    if np.count_nonzero(bits) < MIN_PIXELS:
+        return None
+    return Silhouette(bits, logits, to_image)
+
+
+def _upright(pose: Pose, width: int, height: int) -> tuple[Floats, Affine] | None:
+    """The logits on the image's axes, cut to the mask's extent and to the frame."""
+    crop_to_image = pose.region.to_image(INPUT)
+    left, top, wide, high = cv2.boundingRect((pose.logits > 0.0).view(np.uint8))
+    if wide == 0:
+        return None
+    right, bottom = left + wide, top + high
+    corners = apply(
+        crop_to_image, np.array([[left, top], [right, top], [left, bottom], [right, bottom]]) - 0.5
+    )
+    step = pose.region.side / INPUT
+    low = np.maximum(corners.min(axis=0), -0.5)
+    top_right = np.minimum(corners.max(axis=0), (width - 0.5, height - 0.5))
+    columns, rows = (math.floor(float(extent) / step) for extent in top_right - low)
+    if columns < 1 or rows < 1:
+        return None
+    to_image = (step, 0.0, float(low[0]) + step / 2, 0.0, step, float(low[1]) + step / 2)
+    logits = cv2.warpAffine(
+        pose.logits,
+        matrix(chain(to_image, inverse(crop_to_image))),
+        (columns, rows),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=BACKGROUND,
+    )
+    return np.asarray(logits, dtype=np.float32), to_image
+
+
+def _of_the_body(bits: Bits, joints: Floats, confidence: Floats) -> Bits:
+    """Only the components on which joints lie, or, where no joint lies on any, the largest."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(bits.view(np.uint8), connectivity=8)
+    if count <= 2:
+        return bits
+    x, y = np.rint(joints[:, 0]).astype(int), np.rint(joints[:, 1]).astype(int)
+    rows, columns = bits.shape
+    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows) & (confidence >= SURE)
+    votes = np.bincount(labels[y[inside], x[inside]], minlength=count)
+    votes[0] = 0
+    areas = stats[:, cv2.CC_STAT_AREA]
+    largest = 1 + int(np.argmax(areas[1:]))
+    keep = (votes > 0) & (areas >= MIN_PART * areas[largest])
+    if not keep.any():
+        keep[largest] = True
+    return np.asarray(keep[labels], dtype=bool)
+
+
+def exclusive(own: Silhouette, other: Silhouette, bias: float = 0.0) -> Silhouette | None:
+    """``own`` without the pixels where ``other``'s logit plus ``bias`` is higher; None if too few stay."""
+    theirs = onto(other, own)
+    if theirs is None:
+        return own
+    bits = own.bits & ~((theirs > 0.0) & (theirs + bias > own.logits))
+    if np.count_nonzero(bits) < MIN_PIXELS:
+        return None
+    return replace(own, bits=bits)
+
+
+def onto(one: Silhouette, grid: Silhouette) -> Floats | None:
+    """The logits of ``one``'s own pixels on the grid of another; None where the two do not meet."""
+    if not boxes_meet(one.box, grid.box):
+        return None
+    rows, columns = grid.bits.shape
+    source = np.where(one.bits, one.logits, np.float32(BACKGROUND))
+    return np.asarray(
+        cv2.warpAffine(
+            source,
+            matrix(chain(grid.to_image, inverse(one.to_image))),
+            (columns, rows),
+            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=BACKGROUND,
+        ),
+        dtype=np.float32,
+    )
+
+
+def mask_iou(one: Silhouette, other: Silhouette) -> float:
+    """Intersection over union in image pixels."""
+    theirs = onto(other, one)
+    if theirs is None:
+        return 0.0
+    both = float(np.count_nonzero(one.bits & (theirs > 0.0))) * one.step**2
+    return both / max(one.area + other.area - both, 1e-9)
+
+
+def boxes_meet(one: Box, other: Box) -> bool:
+    """Whether two boxes share any area."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def paint_out(
+    pixels: NDArray[np.uint8], person: Silhouette, crop_to_image: Affine = IDENTITY
+) -> NDArray[np.uint8]:
+    """A copy of a crop in which ``person`` is grey, so that a net sees who is behind."""
+    size = (pixels.shape[1], pixels.shape[0])
+    covered = cv2.warpAffine(
+        person.bits.view(np.uint8),
+        matrix(chain(crop_to_image, inverse(person.to_image))),
+        size,
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    painted = pixels.copy()
+    painted[covered > 0] = 128
+    return painted
