@@ -120,8 +120,10 @@ class Family:
     frames: int
 
 
-def unit_strips(strips: Tensor) -> Tensor:
-    """(N, P, C) -> (N, P * C): each strip of unit length, divided by the root of P."""
-    count = strips.shape[1]
+def unit_strips(strips: Tensor, count: int | None = None) -> Tensor:
+    """(N, P, C) -> (N, P * C): each strip of unit length, divided by the root of P.
+
+    ``count`` is P as a number, for graphs that are traced.
+    """
     length = strips.pow(2).sum(dim=2, keepdim=True).sqrt().clamp_min(1e-12)
-    return torch.div(strips, length * math.sqrt(count)).flatten(1)
+    return torch.div(strips, length * math.sqrt(count or strips.shape[1])).flatten(1)

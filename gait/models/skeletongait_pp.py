@@ -1,0 +1,85 @@
+"""SkeletonGait++ (Fan et al., AAAI 2024): silhouettes and skeleton maps, fused by attention per pixel."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import torch
+from torch import Tensor, nn
+
+from gait.models.blocks import PerFrame, conv1x1, conv3x3, initialise, stage_2d, stem
+from gait.models.conv import ConvConfig, ConvNet, sizes_of
+from gait.models.family import Family
+
+SQUEEZE: Final = 16
+MAP_CHANNELS: Final = 2
+
+
+class SkeletonGaitPPConfig(ConvConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """See ``ConvConfig``."""
+
+
+class AttentionFusion(nn.Module):
+    """A weight for either modality per channel and pixel, summing to one, from both of them.
+
+    Concatenate, 1x1 to ``channels`` / 16, 3x3, 1x1 back, softmax over the two modalities. The last
+    convolution's outputs alternate: silhouette and map score of channel 0, then of channel 1, and so on.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        hidden = max(1, channels // SQUEEZE)
+        self.conv = PerFrame(
+            nn.Sequential(
+                conv1x1(2 * channels, hidden),
+                nn.BatchNorm2d(hidden),
+                nn.ReLU(),
+                conv3x3(hidden, hidden),
+                nn.BatchNorm2d(hidden),
+                nn.ReLU(),
+                conv1x1(hidden, 2 * channels),
+            )
+        )
+
+    def forward(self, silhouettes: Tensor, maps: Tensor) -> Tensor:
+        """Two maps (M, C, H, W) -> their weighted sum (M, C, H, W)."""
+        scores: Tensor = self.conv.forward_block(torch.cat([silhouettes, maps], 1))
+        # A softmax over two is a sigmoid of their difference: half the work, the same numbers.
+        share = (scores[:, 0::2] - scores[:, 1::2]).sigmoid()
+        return silhouettes * share + maps * (1 - share)
+
+
+class SkeletonGaitPP(ConvNet):
+    """Three input channels in [0, 1]: the silhouette, then two skeleton maps (limbs, joints)."""
+
+    family: ClassVar[str] = "skeletongait++"
+    input_channels: ClassVar[int] = 1 + MAP_CHANNELS
+
+    def __init__(self, config: ConvConfig) -> None:
+        super().__init__(config)
+        first = config.channels[0]
+        self.sil_layer0 = stem(1, first)
+        self.map_layer0 = stem(MAP_CHANNELS, first)
+        self.sil_layer1 = stage_2d(first, first, config.blocks[0])
+        self.map_layer1 = stage_2d(first, first, config.blocks[0])
+        self.fusion = AttentionFusion(first)
+        initialise(self)
+
+    def front(self, images: Tensor) -> Tensor:
+        """(M, 3, H, W) -> (M, channels[0], H, W)."""
+        silhouettes = self.sil_layer1.forward_block(self.sil_layer0.forward_block(images[:, :1]))
+        maps = self.map_layer1.forward_block(self.map_layer0.forward_block(images[:, 1:]))
+        fused: Tensor = self.fusion(silhouettes, maps)
+        return fused
+
+
+FAMILY: Final = Family(
+    name="skeletongait++",
+    summary="silhouettes and skeleton maps (limbs, joints), fused by attention per pixel",
+    config=SkeletonGaitPPConfig,
+    sizes=sizes_of(SkeletonGaitPPConfig),
+    build=SkeletonGaitPP,
+    layout="coco17",
+    frames=30,
+)
