@@ -1,0 +1,1 @@
+"""Rendered people who walk, with ground truth."""

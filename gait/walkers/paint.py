@@ -1,0 +1,120 @@
+"""Tubes to pixels: one person as a small picture with coverage, drawn back to front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gait.walkers.camera import NEAR_M, Camera
+from gait.walkers.flesh import Tube, angles
+
+Floats = NDArray[np.float64]
+SHIFT = 4
+"""Fixed-point bits of a corner's position."""
+REACH_PX = 20_000
+"""Corners further off the picture are held there, within what fixed point can carry."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """``towards`` (3,) unit, to the lamp; strengths ``key`` and ``sky``; ``tint`` (3,) red, green, blue."""
+
+    towards: Floats
+    key: float
+    sky: float
+    tint: Floats
+
+
+@dataclass(frozen=True)
+class Patches:
+    """``corners`` (n, 4, 2) pixels, far to near; ``colours`` (n, 4) blue, green, red and 255, in 0-255."""
+
+    corners: Floats
+    colours: Floats
+
+
+@dataclass(frozen=True)
+class Layer:
+    """``bgr`` uint8 (h, w, 3) times ``cover`` uint8 (h, w); ``left``, ``top`` in the frame or outside it."""
+
+    bgr: NDArray[np.uint8]
+    cover: NDArray[np.uint8]
+    left: int
+    top: int
+
+
+def sides_for(height_px: float) -> int:
+    """Corners to a ring: as many as can be told apart."""
+    return int(np.clip(round(height_px / 22), 8, 18))
+
+
+def supersampling_for(height_px: float) -> int:
+    """Finer pixels for small people, whose edges matter most."""
+    return 3 if height_px < 140 else 2
+
+
+def patches(tubes: list[Tube], camera: Camera, light: Light) -> Patches:
+    """The patches that face the camera, shaded."""
+    quads, inside, colours = _surface(tubes)
+    middle = quads.mean(axis=1)
+    normal = np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    normal *= np.where(np.sum(normal * (middle - inside), axis=1, keepdims=True) < 0, -1.0, 1.0)
+    sight = camera.at - middle
+    distance = np.linalg.norm(sight, axis=1)
+    facing = (np.sum(normal * sight, axis=1) > -0.02 * distance) & (camera.to_camera(middle)[:, 2] > NEAR_M)
+    order = np.flatnonzero(facing)
+    order = order[np.argsort(-distance[order], kind="stable")]
+    pixels, _ = camera.project(quads[order])
+    return Patches(pixels, _shade(colours[order], normal[order], sight[order] / distance[order, None], light))
+
+
+def _surface(tubes: list[Tube]) -> tuple[Floats, Floats, Floats]:
+    """All quads (n, 4, 3), a point inside the body for each (n, 3), and their colours (n, 3)."""
+    sides = tubes[0].paint.shape[1]
+    turn = angles(sides)
+    cos, sin = np.cos(turn), np.sin(turn)
+    centre, left, front, half = (
+        np.concatenate([getattr(tube, part) for tube in tubes])
+        for part in ("centre", "left", "front", "half")
+    )
+    reach = np.where(sin[None, :] > 0, half[:, 1:2], half[:, 2:3]) * sin[None, :]
+    rings = (
+        centre[:, None] + (half[:, :1] * cos)[..., None] * left[:, None] + reach[..., None] * front[:, None]
+    )
+    counts = np.array([tube.centre.shape[0] for tube in tubes])
+    low = np.setdiff1d(np.arange(counts.sum()), np.cumsum(counts) - 1)
+    near, far = rings[low], rings[low + 1]
+    quads = np.stack([near, np.roll(near, -1, axis=1), np.roll(far, -1, axis=1), far], axis=2)
+    axis = (near.mean(axis=1) + far.mean(axis=1)) / 2
+    inside = np.broadcast_to(axis[:, None], (low.size, sides, 3))
+    paint = np.concatenate([tube.paint for tube in tubes])
+    return quads.reshape(-1, 4, 3), inside.reshape(-1, 3), paint.reshape(-1, 3)
+
+
+def _shade(colours: Floats, normal: Floats, sight: Floats, light: Light) -> Floats:
+    """A lamp that wraps softly round, light from the sky, and a darker rim where the surface turns away."""
+    lamp = np.clip((normal @ light.towards + 0.35) / 1.35, 0, 1)
+    sky = 0.5 + 0.5 * normal[:, 2]
+    rim = 0.72 + 0.28 * np.clip(np.sum(normal * sight, axis=1), 0, 1) ** 0.7
+    strength = (light.key * lamp + light.sky * sky + 0.16) * rim
+    bgr = (colours * strength[:, None] * light.tint)[:, ::-1]
+    soft = np.where(bgr > 0.8, 0.8 + 0.2 * np.tanh((bgr - 0.8) / 0.2), bgr)
+    return np.concatenate([255 * soft, np.full((bgr.shape[0], 1), 255.0)], axis=1)
+
+
+def draw(what: Patches, window: tuple[int, int, int, int], fine: int) -> Layer:
+    """Paint the patches into ``window`` (left, top, right, bottom), ``fine`` times finer, then reduce."""
+    left, top, right, bottom = window
+    width, height = right - left, bottom - top
+    canvas = np.zeros((height * fine, width * fine, 4), np.uint8)
+    moved = np.clip(what.corners - (left, top), -REACH_PX, REACH_PX) * fine - 0.5
+    corners = np.round(moved * (1 << SHIFT)).astype(np.int32)
+    for quad, colour in zip(corners, what.colours.tolist(), strict=True):
+        cv2.fillConvexPoly(canvas, quad, colour, cv2.LINE_8, SHIFT)
+    smooth = cv2.blur(canvas, (3, 3))
+    small = np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return Layer(small[..., :3], small[..., 3], left, top)

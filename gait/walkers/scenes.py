@@ -1,0 +1,127 @@
+"""Ready-made scenes, each from a seed: the demo's two clips, perception's bench, the end-to-end bench."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gait.walkers.camera import Camera
+from gait.walkers.path import Path
+from gait.walkers.person import Person, sample_person
+from gait.walkers.scene import Scene, Walker
+from gait.walkers.seeds import stream
+
+NAMES = (
+    "Ada", "Ben", "Chloe", "Dan", "Eva", "Finn", "Grace", "Hugo", "Iris", "Jon", "Kira", "Leo",
+    "Mia", "Noah", "Olga", "Paul", "Rosa", "Sam", "Tess", "Uma", "Vera", "Will", "Yara", "Zoe",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DemoScenes:
+    """Two clips of the same day and place; ``stranger`` walks in ``probe`` alone."""
+
+    gallery: Scene
+    probe: Scene
+    enrolled: tuple[str, ...]
+    stranger: str
+
+
+def sample_people(seed: int, count: int, outfit: int = 0) -> list[Person]:
+    """``count`` people with different names."""
+    rng = stream(seed, "people")
+    names = rng.choice(NAMES, size=count, replace=False) if count <= len(NAMES) else np.arange(count)
+    seeds = rng.choice(2**31, size=count, replace=False)
+    return [sample_person(int(who), str(name), outfit) for who, name in zip(seeds, names, strict=True)]
+
+
+def _crossing(
+    person: Person, camera: Camera, depth_m: float, rightwards: bool, slant: float, enter_s: float
+) -> Walker:
+    """Walk through the picture at ``depth_m``, from out of view to out of view.
+
+    ``slant`` radians from side-on, positive away from the camera.
+    """
+    half = camera.width / 2 / camera.focal * depth_m / np.cos(slant) + 0.75
+    middle = np.array(camera.ground(camera.width / 2, depth_m))
+    level = np.array([np.cos(camera.heading), np.sin(camera.heading)])
+    right = np.array([np.sin(camera.heading), -np.cos(camera.heading)])
+    way = (1 if rightwards else -1) * np.cos(slant) * right + np.sin(slant) * level
+    start, end = middle - half * way, middle + half * way
+    phase = float(stream(person.seed, "phase", round(enter_s * 1000)).random())
+    path = Path.line((float(start[0]), float(start[1])), (float(end[0]), float(end[1])))
+    return Walker(person, path, enter_s, phase=phase)
+
+
+def demo_scenes(seed: int, enrolled: int = 3) -> DemoScenes:
+    """A gallery clip of ``enrolled`` people and a probe clip with them and one stranger."""
+    people = sample_people(seed, enrolled + 1)
+    camera = Camera(focal=1000.0, height=1.45, pitch=0.05)
+    gallery = _demo_clip(seed, "gallery", camera, people[:-1])
+    order = stream(seed, "order").permutation(len(people))
+    probe = _demo_clip(seed, "probe", camera, [people[i] for i in order])
+    return DemoScenes(gallery, probe, tuple(person.name for person in people[:-1]), people[-1].name)
+
+
+def _demo_clip(seed: int, name: str, camera: Camera, people: list[Person]) -> Scene:
+    """Everyone crosses once, one after another, at different depths, every other one to the left."""
+    rng = stream(seed, name)
+    depths = np.linspace(5.6, 8.4, len(people))
+    rng.shuffle(depths)
+    flip = bool(rng.random() < 0.5)
+    walkers = []
+    for number, (person, depth) in enumerate(zip(people, depths, strict=True)):
+        rightwards = (number % 2 == 0) != flip
+        slant = float(np.deg2rad(rng.uniform(-9, 9)))
+        walkers.append(_crossing(person, camera, float(depth), rightwards, slant, 1.2 * number))
+    seconds = max(walker.leave_s for walker in walkers) + 0.2
+    return Scene(seed, camera, tuple(walkers), seconds, name=name)
+
+
+def perception_scene(
+    seed: int, walkers: int = 3, height_px: tuple[float, float] = (60.0, 600.0), seconds: float = 8.0
+) -> Scene:
+    """People from ``height_px`` low to high, at any heading, crossing and entering while the clip runs."""
+    rng = stream(seed, "perception")
+    camera = Camera(focal=1000.0, height=float(rng.uniform(1.3, 2.6)), pitch=float(rng.uniform(0.02, 0.12)))
+    low, high = height_px
+    sizes = np.exp(rng.uniform(np.log(low), np.log(high), walkers))
+    crowd = []
+    for person, size in zip(sample_people(seed, walkers), sizes, strict=True):
+        depth = camera.distance_for(person.body.stature, float(size))
+        slant = float(rng.uniform(-1.2, 1.2)) if depth > 4 else float(rng.uniform(-0.2, 0.2))
+        reach = camera.width / 2 / camera.focal * depth / np.cos(slant)
+        slant = slant if reach < 9 else slant * 0.5
+        enter = float(rng.uniform(-4.0, 0.5 * seconds))
+        crowd.append(_crossing(person, camera, depth, bool(rng.random() < 0.5), slant, enter))
+    return Scene(seed, camera, tuple(crowd), seconds, wall_m=40.0, name=f"perception-{walkers}")
+
+
+def endtoend_scene(seed: int, seconds: float = 12.0) -> Scene:
+    """Three walkers who come back as soon as they have left; 720p at 25 fps."""
+    return street_scene(seed, 3, seconds)
+
+
+def street_scene(
+    seed: int,
+    people: int,
+    seconds: float,
+    size: tuple[int, int] = (1280, 720),
+    fps: float = 25.0,
+    outfit: int = 0,
+) -> Scene:
+    """``people`` who cross the picture to and fro for as long as it lasts, each at a depth of their own."""
+    rng = stream(seed, "street")
+    scale = min(size[0] / 1280, size[1] / 720)
+    camera = Camera(size[0], size[1], focal=1000.0 * scale, height=1.45, pitch=0.05)
+    depths = np.linspace(5.6, 8.4 + 0.3 * max(0, people - 4), people)
+    walkers = []
+    for number, (person, depth) in enumerate(zip(sample_people(seed, people, outfit), depths, strict=True)):
+        enter, lap = -1.5 * number, number
+        while enter < seconds:
+            slant = float(rng.uniform(-0.15, 0.15))
+            walker = _crossing(person, camera, float(depth), lap % 2 == 0, slant, enter)
+            walkers.append(walker)
+            enter, lap = walker.leave_s + 0.3, lap + 1
+    return Scene(seed, camera, tuple(walkers), seconds, fps, name="street")

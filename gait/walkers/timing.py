@@ -1,0 +1,130 @@
+"""When a walker is where: distance and gait phase as functions of time, with starts and stops.
+
+Phase counts strides; the right foot strikes at whole numbers, the left at halves. Distance and phase rise
+together, so footprints follow from the phase at which the body passes over them, and feet never slide.
+At lower speed both stride and cadence fall with the root of speed (Grieve 1968).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gait.walkers.gait import Gait
+
+Floats = NDArray[np.float64]
+TICK_S = 0.005
+RAMP_S = 0.9
+"""People reach or leave their speed within about two steps."""
+BEYOND_S = 4.0
+"""A walker is taken to walk before the path's start and after its end: the feet need somewhere to go."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stand still for ``seconds`` at ``at_m`` metres along the path."""
+
+    at_m: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Instant:
+    """``distance`` metres along the path, ``phase`` strides, ``vigour`` 0 standing to 1 at full walk."""
+
+    distance: float
+    phase: float
+    vigour: float
+
+
+class Timing:
+    """The time law of one walk over ``length`` metres at ``pace`` times the preferred speed."""
+
+    def __init__(
+        self, gait: Gait, length: float, pace: float = 1.0, stops: Sequence[Stop] = (), phase: float = 0.0
+    ) -> None:
+        self._speed, self._cadence = gait.speed * pace, gait.cadence * pace**0.5
+        # Standing happens with both feet down: the middle of double support.
+        self._rest_phase = (gait.stance - 0.5) / 2
+        ends = sorted(stops, key=lambda stop: stop.at_m)
+        if any(not 0 <= stop.at_m <= length or stop.seconds < 0 for stop in ends):
+            raise ValueError(f"stops must lie on the path's {length:.2f} m and last 0 s or more: {ends}")
+        self._rates: list[Floats] = []
+        self._phases: list[Floats] = []
+        self._walk(-BEYOND_S * self._speed, 0.0, resting=(False, False)) if not _at(ends, 0.0) else None
+        lead = sum(rates.size for rates in self._rates)
+        here = 0.0
+        for stop in ends:
+            self._walk(here, stop.at_m, resting=(_at(ends, here), True))
+            self._stand(BEYOND_S + stop.seconds if stop.at_m >= length else stop.seconds)
+            here = stop.at_m
+        self._walk(here, length, resting=(_at(ends, here), False))
+        self._walk(length, length + BEYOND_S * self._speed, resting=(False, False)) if not _at(
+            ends, length
+        ) else None
+        rates, turns = np.concatenate(self._rates), np.concatenate(self._phases)
+        self._tabulate(rates, turns, lead, phase, bool(ends))
+        self._length = length
+
+    def _walk(self, start: float, end: float, resting: tuple[bool, bool]) -> None:
+        """Add a stretch; a stretch between two rests takes a whole number of steps, as people do."""
+        metres = end - start
+        if metres <= 1e-9:
+            return
+        ramp = min(RAMP_S, metres / self._speed)
+        seconds = metres / self._speed + ramp / 2 * sum(resting)
+        t = (np.arange(max(2, round(seconds / TICK_S))) + 0.5) * TICK_S
+        rate = np.ones_like(t)
+        for rests, since in zip(resting, (t, t[-1] + TICK_S / 2 - t), strict=True):
+            if rests:
+                rate *= _smooth(since / ramp)
+        turns = np.sqrt(rate) * self._cadence * TICK_S
+        if all(resting):
+            turns *= max(1, round(2 * turns.sum())) / 2 / turns.sum()
+        self._rates.append(rate * metres / rate.sum())
+        self._phases.append(turns)
+
+    def _stand(self, seconds: float) -> None:
+        still = np.zeros(round(seconds / TICK_S))
+        self._rates.append(still)
+        self._phases.append(still)
+
+    def _tabulate(self, rates: Floats, turns: Floats, lead: int, phase: float, rests: bool) -> None:
+        """Sum up the steps; the free first phase is set so that rests fall into double support."""
+        s = np.concatenate([[0.0], np.cumsum(rates)])
+        phi = np.concatenate([[0.0], np.cumsum(turns)])
+        self._t = (np.arange(s.size) - lead) * TICK_S
+        self._s = s - s[lead]
+        phi = phi - phi[lead] + phase
+        if rests:
+            still = int(np.argmin(rates)) if rates.min() <= 0 else 0
+            phi += np.round(2 * (phi[still] - self._rest_phase)) / 2 + self._rest_phase - phi[still]
+        self._phi = phi
+        speed = np.gradient(self._s, TICK_S) / self._speed
+        self._vigour = np.sqrt(np.clip(speed, 0.0, 1.0))
+
+    @property
+    def seconds(self) -> float:
+        """How long the path takes, rests included."""
+        done = np.flatnonzero(self._s >= self._length - 1e-9)
+        return float(self._t[done[0]] if done.size else self._t[-1])
+
+    def at(self, t: float) -> Instant:
+        """The state ``t`` seconds after the path's start."""
+        return Instant(*(float(np.interp(t, self._t, table)) for table in (self._s, self._phi, self._vigour)))
+
+    def distance_at_phase(self, phase: float) -> float:
+        """Metres along the path when the gait's phase is ``phase``."""
+        return float(np.interp(phase, self._phi, self._s))
+
+
+def _at(stops: Sequence[Stop], metres: float) -> bool:
+    return any(abs(stop.at_m - metres) < 1e-9 for stop in stops)
+
+
+def _smooth(x: Floats) -> Floats:
+    x = np.clip(x, 0.0, 1.0)
+    return x * x * (3 - 2 * x)
