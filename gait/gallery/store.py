@@ -32,6 +32,7 @@ from stream.errors import GalleryError
 from stream.messages import Array
 
 TRACK_SOURCE: Final = "track:"
+NANOSECONDS: Final = 1_000_000_000
 
 
 @dataclass
@@ -135,6 +136,10 @@ class Gallery(GalleryReader):
                     for place, (t, v) in enumerate(checked)
                 ],
             )
+
+    def expiry_ns(self, retain_s: float) -> int:
+        """When, by this gallery's clock, something kept now for ``retain_s`` expires."""
+        return self._clock() + int(retain_s * NANOSECONDS)
 
     def expire_tracks(self) -> int:
         """Let go of finished tracks that have expired; how many there were. Their bytes go too."""

@@ -1,0 +1,147 @@
+"""From what a clip showed to templates worth keeping, or a refusal that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import msgspec
+import numpy as np
+
+from gait.gallery.records import NewTemplate
+from stream.errors import GalleryError
+from stream.messages import Array, Embedded, Embedding, TrackletId
+
+
+class EnrolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The floor that enrolment holds, and how many templates one track gives.
+
+    ``min_samples`` and ``min_quality`` hold for a track as a whole. ``same_person``: two tracks of one clip
+    that were never there at once are taken for one person from this inner product on.
+    """
+
+    min_samples: int = 50  # two seconds: two gait cycles, so that both legs lead twice
+    min_quality: float = 0.3
+    max_templates: int = 8
+    same_person: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.min_samples < 1 or self.max_templates < 1 or not 0 <= self.min_quality <= 1:
+            raise ValueError("`min_samples`, `max_templates` must be above 0, `min_quality` inside [0, 1]")
+
+
+@dataclass(frozen=True)
+class ClipTrack:
+    """One track of an enrolment clip: what the embedder said of it, in time order."""
+
+    tracklet: TrackletId
+    embeddings: tuple[Embedding, ...]
+
+    @property
+    def samples(self) -> int:
+        """Valid samples behind windows that do not overlap, at the least."""
+        return sum(embedding.samples for embedding in apart(self.embeddings))
+
+    @property
+    def quality(self) -> float:
+        """Mean quality, by samples."""
+        total = sum(embedding.samples for embedding in self.embeddings)
+        return sum(e.quality * e.samples for e in self.embeddings) / max(1, total)
+
+    def beside(self, other: ClipTrack) -> bool:
+        """Whether both were there at once, and so are two people."""
+        mine, theirs = self.embeddings, other.embeddings
+        return mine[0].start_ns < theirs[-1].end_ns and theirs[0].start_ns < mine[-1].end_ns
+
+
+def clip_tracks(messages: Iterable[Embedded]) -> tuple[ClipTrack, ...]:
+    """The tracks of a clip, by tracklet; those that gave no embedding are not there."""
+    found: dict[TrackletId, list[Embedding]] = {}
+    for message in messages:
+        for embedding in message.embeddings:
+            found.setdefault(embedding.tracklet, []).append(embedding)
+    return tuple(
+        ClipTrack(key, tuple(sorted(found[key], key=lambda e: (e.end_ns, e.start_ns))))
+        for key in sorted(found)
+    )
+
+
+def apart(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
+    """Windows that do not overlap, the latest and longest first chosen, in time order."""
+    chosen: list[Embedding] = []
+    for embedding in sorted(embeddings, key=lambda e: (e.samples, e.end_ns), reverse=True):
+        if all(embedding.end_ns <= c.start_ns or c.end_ns <= embedding.start_ns for c in chosen):
+            chosen.append(embedding)
+    return tuple(sorted(chosen, key=lambda e: e.start_ns))
+
+
+def templates_of(track: ClipTrack, source: str, config: EnrolConfig) -> tuple[NewTemplate, ...]:
+    """The track's best windows as templates; raises GalleryError below the floor."""
+    where = f"track {track.tracklet}"
+    if track.samples < config.min_samples:
+        what = f"{track.samples} valid samples are too few to enrol"
+        fix = "Let the person walk longer in full view"
+        raise GalleryError(what, where=where, wanted=f"at least {config.min_samples}", fix=fix)
+    if track.quality < config.min_quality:
+        what = f"quality {track.quality:.2f} is too low to enrol"
+        fix = "Use a clip with the whole body in view, nearer and unhidden"
+        raise GalleryError(what, where=where, wanted=f"at least {config.min_quality:.2f}", fix=fix)
+    best = sorted(apart(track.embeddings), key=lambda e: (e.quality, e.samples), reverse=True)
+    return tuple(_template(e, source) for e in best[: config.max_templates])
+
+
+def enrol_one(
+    tracks: Sequence[ClipTrack], source: str, config: EnrolConfig | None = None
+) -> tuple[NewTemplate, ...]:
+    """The templates of the one person in a clip, whose track may have been broken into several.
+
+    Raises GalleryError where nobody is there long enough, or more than one person is.
+    """
+    config = config or EnrolConfig()
+    if not tracks:
+        fix = "Use a clip in which one person walks for a few seconds in full view"
+        raise GalleryError("nobody walks long enough to be enrolled", where=source, fix=fix)
+    enough = [track for track in tracks if track.samples >= config.min_samples]
+    if not enough:
+        return templates_of(max(tracks, key=lambda track: track.samples), source, config)
+    for one, other in combinations(enough, 2):
+        if one.beside(other) or _likeness(one, other) < config.same_person:
+            listed = ", ".join(str(track.tracklet) for track in enough)
+            fix = "Say which track is the person's, or use a clip with one person"
+            raise GalleryError(f"several people walk in it ({listed})", where=source, wanted="one", fix=fix)
+    found = [template for track in enough for template in templates_of(track, source, config)]
+    return tuple(sorted(found, key=lambda t: (t.quality, t.samples), reverse=True)[: config.max_templates])
+
+
+def enrol_named(
+    tracks: Sequence[ClipTrack],
+    names: Mapping[TrackletId, str],
+    source: str,
+    config: EnrolConfig | None = None,
+) -> dict[str, tuple[NewTemplate, ...]]:
+    """Templates by name for a clip whose tracks somebody named; tracks without a name are left out.
+
+    Of a person's tracks those above the floor count; raises GalleryError where none is, or none was named.
+    """
+    config = config or EnrolConfig()
+    found: dict[str, tuple[NewTemplate, ...]] = {}
+    for name in sorted(set(names.values())):
+        theirs = [track for track in tracks if names.get(track.tracklet) == name]
+        if not theirs:
+            raise GalleryError(f"{name} has no track long enough", where=source, fix="Use a longer clip")
+        enough = [track for track in theirs if track.samples >= config.min_samples]
+        enough = enough or [max(theirs, key=lambda track: track.samples)]
+        found[name] = tuple(template for track in enough for template in templates_of(track, source, config))
+    return found
+
+
+def _likeness(one: ClipTrack, other: ClipTrack) -> float:
+    """The best inner product between two tracks' windows."""
+    first, second = (np.stack([e.vector.numpy() for e in apart(t.embeddings)]) for t in (one, other))
+    return float((first @ second.T).max())
+
+
+def _template(embedding: Embedding, source: str) -> NewTemplate:
+    vector = Array.of(embedding.vector.numpy())
+    return NewTemplate(vector, embedding.model, embedding.samples, embedding.quality, source)

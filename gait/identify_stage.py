@@ -1,0 +1,229 @@
+"""The identify stage: owns the gallery, decides for each camera's tracks, and says so in events.
+
+The gallery is read as one epoch at a time; when a request changes it, every live track is decided anew with
+the next frame of its camera, so a person who was removed is matched no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from gait.embedder import ModelInfo
+from gait.gallery.desk import PREFIX, GalleryDesk
+from gait.gallery.index import GalleryIndex, check_model
+from gait.gallery.records import NewTemplate
+from gait.gallery.store import Gallery
+from gait.identify import Decider, DecisionConfig
+from gait.identify_events import NANOSECONDS, About, Details, EventWriter
+from gait.identify_tracks import Life, track_record
+from gait.score_map import ScoreMap
+from stream.errors import GalleryError, MessageError
+from stream.messages import (
+    ControlReply,
+    ControlRequest,
+    Embedded,
+    Embedding,
+    EndOfStream,
+    Event,
+    FrameMessage,
+    FrameRef,
+    Identified,
+    Identity,
+    TrackletId,
+)
+
+
+class IdentifyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The rules of the decision, and what is told and kept of it.
+
+    ``update_step``: an unchanged answer is told again when its probability moved by this much.
+    ``event_ttl_s``: how long after its capture an event may still be acted on. ``retain_tracks_s``: how long
+    a finished track can be enrolled; 0 keeps none. ``forget_s``: a track unseen for this long is closed,
+    should its end never be announced.
+    """
+
+    decision: DecisionConfig = msgspec.field(default_factory=DecisionConfig)
+    update_step: float = 0.1
+    event_ttl_s: float = 10.0
+    retain_tracks_s: float = 7 * 24 * 3600.0  # a week: long enough to look through, short enough to forget
+    forget_s: float = 60.0  # four times the longest that a tracker holds a lost person
+
+    def __post_init__(self) -> None:
+        if self.update_step <= 0 or self.event_ttl_s <= 0 or self.forget_s <= 0 or self.retain_tracks_s < 0:
+            raise ValueError(
+                "`update_step`, `event_ttl_s`, `forget_s` must be above 0, `retain_tracks_s` from 0"
+            )
+
+
+@dataclass
+class _Camera:
+    """One camera's run: its events' writer, its last frame and its live tracks."""
+
+    writer: EventWriter
+    frame: FrameRef
+    epoch: int = -1
+    frames: int = 0
+    refused: int = 0
+    lives: dict[TrackletId, Life] = field(default_factory=dict)
+
+
+class IdentifyStage:
+    """Embedded in, Identified out."""
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        model: ModelInfo,
+        score_map: ScoreMap,
+        config: IdentifyConfig | None = None,
+        *,
+        config_digest: str = "",
+        engines: Mapping[str, str | int | float] | None = None,
+    ) -> None:
+        """Take over ``gallery``; ``engines`` (precision, runtime, ...) go into every start event.
+
+        Raises GalleryError where its templates are all of another model, ConfigError for another model's map.
+        """
+        self._config = config or IdentifyConfig()
+        self._decider = Decider(score_map.checked_for(model.digest), self._config.decision)
+        self._gallery, self._model = gallery, model
+        self._config_digest, self._engines = config_digest, dict(engines or {})
+        self._desk = GalleryDesk(gallery, model, self._live_templates)
+        check_model(gallery, model.digest)
+        self._index = GalleryIndex.of(gallery, model.digest, model.dimension)
+        self._cameras: dict[str, _Camera] = {}
+        self._writers: dict[str, EventWriter] = {}
+
+    def handle(self, message: FrameMessage) -> Iterable[FrameMessage]:
+        """The events that this frame gives rise to."""
+        if not isinstance(message, Embedded):
+            raise MessageError(f"the identify stage got a {type(message).__name__}", wanted="Embedded")
+        events = self._arrive(message.frame)
+        camera = self._cameras[message.frame.camera]
+        fresh = self._take_in(camera, message)
+        ended = self._over(camera, message)
+        if fresh or ended or camera.epoch != self._index.epoch:
+            events += self._decide(camera, ended)
+        events += [event for key in ended if (event := self._end(camera, key)) is not None]
+        return [Identified(message.frame, tuple(events))]
+
+    def finish(self, end: EndOfStream) -> Iterable[FrameMessage]:
+        """The end of every track that is left, and the camera's stop."""
+        camera = self._cameras.get(end.camera)
+        if camera is None or camera.frame.run != end.run:
+            return []
+        events = self._stop(camera, end.reason, end.frames)
+        return [Identified(camera.frame, tuple(events))]
+
+    def control(self, request: ControlRequest) -> ControlReply:
+        """Gallery requests; a change counts from the next frame on."""
+        if not request.verb.startswith(PREFIX):
+            return ControlReply(ok=False, error=f"the identify stage knows no request {request.verb[:40]!r}")
+        reply = self._desk.answer(request)
+        if self._gallery.epoch != self._index.epoch:
+            self._index = GalleryIndex.of(self._gallery, self._model.digest, self._model.dimension)
+        return reply
+
+    def close(self) -> None:
+        """Let go of the gallery and every track."""
+        self._cameras.clear()
+        self._gallery.close()
+
+    def _arrive(self, frame: FrameRef) -> list[Event]:
+        """Note the frame; a camera's first frame, or the first of a new run, starts it."""
+        camera = self._cameras.get(frame.camera)
+        if camera is not None and camera.frame.run == frame.run:
+            camera.frame, camera.frames = frame, camera.frames + 1
+            return []
+        events = [] if camera is None else self._stop(camera, "a new run began", camera.frames)
+        writer = self._writers.get(frame.camera)
+        if writer is None:
+            writer = EventWriter(self._model, self._config_digest, self._config.event_ttl_s)
+            self._writers[frame.camera] = writer
+        self._cameras[frame.camera] = _Camera(writer, frame, frames=1)
+        details: Details = {"model": self._model.name, "people": len(self._index.people)}
+        details |= {"width": frame.width, "height": frame.height} | self._engines
+        return [*events, writer.event("start", frame, self._index.epoch, details=details)]
+
+    def _take_in(self, camera: _Camera, message: Embedded) -> bool:
+        """Note who is seen and what was embedded; whether anything is new to decide on."""
+        now_ns = message.frame.captured_ns
+        for track in message.tracks:
+            life = camera.lives.setdefault(track.tracklet, Life(track.tracklet, now_ns))
+            life.see(now_ns, track)
+        fresh = False
+        for embedding in message.embeddings:
+            self._check_model(embedding)
+            life = camera.lives.setdefault(embedding.tracklet, Life(embedding.tracklet, embedding.start_ns))
+            try:
+                life.add(embedding)
+                fresh = True
+            except MessageError:  # a net that fails on one window must not end the watch; stop tells of it
+                camera.refused += 1
+        return fresh
+
+    def _check_model(self, embedding: Embedding) -> None:
+        """Raises GalleryError for an embedding that the gallery's templates cannot be compared with."""
+        ours, size = self._model, embedding.vector.shape
+        if embedding.model != ours.digest or size != (ours.dimension,):
+            what = f"an embedding of model {embedding.model[:12]} and shape {size} reaches the gallery"
+            wanted = f"model {ours.digest[:12]} and shape ({ours.dimension},)"
+            raise GalleryError(what, wanted=wanted, fix="Start embed and identify with the same model")
+
+    def _over(self, camera: _Camera, message: Embedded) -> list[TrackletId]:
+        """The tracklets that end in this frame, or were last seen too long ago."""
+        horizon_ns = message.frame.captured_ns - int(self._config.forget_s * NANOSECONDS)
+        over = {end.tracklet for end in message.ended if end.tracklet in camera.lives}
+        over |= {key for key, life in camera.lives.items() if life.last_ns < horizon_ns}
+        return sorted(over)
+
+    def _decide(self, camera: _Camera, ending: Iterable[TrackletId]) -> list[Event]:
+        """Decide for all of the camera's tracks together; tell what is new or has changed."""
+        camera.epoch, last = self._index.epoch, set(ending)
+        lives = [camera.lives[key] for key in sorted(camera.lives) if camera.lives[key].pool.samples > 0]
+        beliefs = self._decider.believe([life.pool for life in lives], self._index)
+        events = []
+        for life, belief in zip(lives, beliefs, strict=True):
+            over = life.tracklet in last
+            life.held = self._decider.settle(life.held, belief, self._index, last=over)
+            kind = None if over else life.to_tell(self._config.update_step)
+            if kind is not None:
+                life.told = life.held.identity
+                about = About(life.tracklet, life.told, life.evidence())
+                events.append(camera.writer.event(kind, camera.frame, self._index.epoch, about))
+        return events
+
+    def _end(self, camera: _Camera, key: TrackletId) -> Event | None:
+        """Close a track: keep it for later enrolment; tell of its end if it was more than a guess."""
+        life = camera.lives.pop(key)
+        identity = life.held.identity if life.held else None
+        if identity is not None and self._config.retain_tracks_s > 0:
+            record = track_record(life, identity, self._gallery.expiry_ns(self._config.retain_tracks_s))
+            self._gallery.keep_track(record, life.templates(self._model.digest))
+        if identity is None and not life.confirmed:
+            return None
+        missing = f"{self._config.decision.min_samples} valid samples in one stretch"
+        identity = identity or Identity("insufficient_evidence", missing=missing)
+        about = About(key, identity, life.evidence())
+        return camera.writer.event("end", camera.frame, self._index.epoch, about)
+
+    def _stop(self, camera: _Camera, reason: str, frames: int) -> list[Event]:
+        """End every track, then the camera's run."""
+        keys = sorted(camera.lives)
+        events = self._decide(camera, keys) if keys else []
+        events += [event for key in keys if (event := self._end(camera, key)) is not None]
+        details: Details = {"reason": reason, "frames": frames, "refused_embeddings": camera.refused}
+        events.append(camera.writer.event("stop", camera.frame, self._index.epoch, details=details))
+        del self._cameras[camera.frame.camera]
+        return events
+
+    def _live_templates(self, tracklet: str) -> tuple[NewTemplate, ...]:
+        """What a live track would be enrolled with."""
+        for camera in self._cameras.values():
+            for life in camera.lives.values():
+                if str(life.tracklet) == tracklet:
+                    return life.templates(self._model.digest)
+        return ()

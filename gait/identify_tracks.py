@@ -1,0 +1,76 @@
+"""What the identify stage remembers of one track while it lives, and what is kept of it afterwards."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from gait.gallery.enrol import apart
+from gait.gallery.records import NewTemplate, TrackRecord
+from gait.gallery.store import TRACK_SOURCE
+from gait.identify import Held, Pool
+from stream.messages import Array, Box, Embedding, Evidence, Identity, Track, TrackletId
+
+KEPT_WINDOWS: Final = 8
+"""Windows remembered per live track: half a minute of walking, and a bound on memory."""
+
+
+class Life:
+    """One live track: where it is, what it has shown, what stands and what was told of it."""
+
+    def __init__(self, tracklet: TrackletId, first_ns: int) -> None:
+        self.tracklet, self.first_ns, self.last_ns = tracklet, first_ns, first_ns
+        self.confirmed = False
+        self.box: Box | None = None
+        self.pool = Pool()
+        self.held: Held | None = None
+        self.told: Identity | None = None
+        self._windows: list[Embedding] = []
+
+    def see(self, now_ns: int, track: Track) -> None:
+        """The track is there at ``now_ns``."""
+        self.last_ns, self.box = max(self.last_ns, now_ns), track.box
+        self.confirmed = self.confirmed or track.confirmed
+
+    def add(self, embedding: Embedding) -> None:
+        """Take in a window; raises MessageError for a bad vector, which leaves no trace."""
+        self.pool.add(embedding)
+        self.last_ns = max(self.last_ns, embedding.end_ns)
+        self._windows = list(apart([*self._windows, embedding]))
+        if len(self._windows) > KEPT_WINDOWS:
+            self._windows.remove(min(self._windows, key=lambda e: (e.quality, e.samples)))
+
+    def to_tell(self, step: float) -> Literal["new", "update"] | None:
+        """Whether the standing answer should be told: the first one, another one, or a firmer one."""
+        if self.held is None:
+            return None
+        now, before = self.held.identity, self.told
+        if before is None:
+            return "new"
+        if (now.answer, now.person, now.name) != (before.answer, before.person, before.name):
+            return "update"
+        moved = abs((now.probability or 0.0) - (before.probability or 0.0))
+        return "update" if moved >= step else None
+
+    def evidence(self) -> Evidence | None:
+        """What the standing answer rests on; None where nothing was embedded."""
+        if self.pool.samples <= 0:
+            return None
+        pool = self.pool
+        return Evidence(pool.start_ns, pool.end_ns, round(pool.samples), round(pool.quality, 4), self.box)
+
+    def templates(self, model: str) -> tuple[NewTemplate, ...]:
+        """The windows as templates, in time order."""
+        source = TRACK_SOURCE + str(self.tracklet)
+        return tuple(
+            NewTemplate(Array.of(e.vector.numpy()), model, e.samples, e.quality, source)
+            for e in self._windows
+        )
+
+
+def track_record(life: Life, identity: Identity, expires_ns: int) -> TrackRecord:
+    """The finished track as the gallery keeps it."""
+    answer = identity.answer
+    name = str(life.tracklet)
+    return TrackRecord(
+        name, life.tracklet.camera, life.first_ns, life.last_ns, answer, identity.person, expires_ns
+    )

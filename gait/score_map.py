@@ -1,0 +1,71 @@
+"""From a score to evidence: the map that calibration fits for one model and the running pipeline is given.
+
+The map gives a log likelihood ratio, how much likelier a score is between views of one person than between
+two people, so that prior and gallery size enter where they belong, in the decision.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.errors import ConfigError
+
+Floats = NDArray[np.float64]
+BUILT_IN: Final = Path(__file__).parent / "score_maps"
+MAX_EVIDENCE: Final = 30.0
+"""Beyond this a logistic says 1 or 0 in float64 and fitted tails say nothing."""
+
+
+class ScoreMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """log likelihood ratio = (intercept + slope * score) * n / (n + half_samples), n valid samples.
+
+    ``model`` is the digest of the model it was fitted for; ``people``, ``pairs`` and ``fitted_on`` say what
+    it rests on.
+    """
+
+    model: str
+    intercept: float
+    slope: float
+    half_samples: float
+    people: int
+    pairs: int
+    fitted_on: str
+
+    def __post_init__(self) -> None:
+        if not (self.slope > 0 and self.half_samples >= 0 and np.isfinite(self.intercept)):
+            raise ValueError("a score map needs a finite intercept, a slope above 0 and half_samples from 0")
+
+    def evidence(self, scores: NDArray[np.floating], samples: NDArray[np.floating]) -> Floats:
+        """Log likelihood ratios (Q, P) of scores (Q, P), given the valid samples (Q,) behind each row."""
+        trust = samples / (samples + self.half_samples)
+        raw = (self.intercept + self.slope * scores.astype(np.float64)) * trust[:, None]
+        bounded: Floats = np.clip(raw, -MAX_EVIDENCE, MAX_EVIDENCE)
+        return bounded
+
+    def checked_for(self, model: str) -> ScoreMap:
+        """This map; raises ConfigError where it was fitted for another model."""
+        if self.model != model:
+            fix = "Fit one with `run_pipeline.py calibrate scores`"
+            what = f"the score map is for model {self.model[:12]}"
+            raise ConfigError(what, wanted=f"one for model {model[:12]}", fix=fix)
+        return self
+
+
+def load_score_map(path: Path) -> ScoreMap:
+    """The map in a JSON file; raises ConfigError where it cannot be read or is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ScoreMap)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=f"score map {path}") from error
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"is none ({error})", where=f"score map {path}") from error
+
+
+def built_in_map(model_name: str) -> ScoreMap:
+    """The committed map of a model that ships with Gaitway; raises ConfigError where there is none."""
+    return load_score_map(BUILT_IN / f"{model_name}.json")
