@@ -8,12 +8,12 @@ GaitGraph2 (Teepe et al. 2022) sees three branches of five numbers per joint and
     bones      x, y from parent     confidence   angles of the bone to both axes
 
 The released code wrote the confidence of the last two branches over index 3 and left index 2 at zero;
-``CONFIDENCE_AS_RELEASED`` repeats that for checkpoints trained so.
+``as_released`` repeats that for checkpoints trained so.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,12 @@ from gait.pose_graph import PoseGraph
 from stream.errors import MessageError
 
 Array = NDArray[np.float32]
-ConfidenceIndex = Literal[2, 3]
 
 CONFIDENCE: Final = 2
 CONFIDENCE_AS_RELEASED: Final = 3
 BRANCHES: Final = ("joints", "velocity", "bones")
 FEATURES: Final = 5
+VIEWS: Final = ("as it is", "time reversed", "left and right swapped")
 # A person is about 4 torsos tall; what lies further out than this is a fault of the pose net.
 FARTHEST_TORSOS: Final = 10.0
 # Beyond any sensor's range in pixels or metres; squares of it still fit float64 with room to spare.
@@ -101,7 +101,7 @@ def _torso_length(centred: NDArray[np.float64], present: NDArray[np.bool_], tors
     return 2.0 * spread if spread > 0 else 1.0
 
 
-def branches(joints: Array, graph: PoseGraph, *, confidence_index: ConfidenceIndex = CONFIDENCE) -> Array:
+def branches(joints: Array, graph: PoseGraph, *, as_released: bool = False) -> Array:
     """Joints, velocity and bones: (..., T, V, 3) of x, y, confidence -> (..., T, V, 3, 5) float32."""
     place, confidence = joints[..., :2], joints[..., 2]
     out = np.zeros((*joints.shape[:-1], len(BRANCHES), FEATURES), dtype=np.float32)
@@ -116,13 +116,14 @@ def branches(joints: Array, graph: PoseGraph, *, confidence_index: ConfidenceInd
     length = np.sqrt((bone**2).sum(-1, keepdims=True)) + np.float32(BONE_EPSILON)
     out[..., 2, :2] = bone
     out[..., 2, 3:] = np.arccos(np.clip(bone / length, -1.0, 1.0))  # rounding may leave [-1, 1]
+    confidence_index = CONFIDENCE_AS_RELEASED if as_released else CONFIDENCE
     out[..., 1, confidence_index] = confidence
     out[..., 2, confidence_index] = confidence
     return out
 
 
 def inference_views(joints: Array, graph: PoseGraph) -> Array:
-    """As it is, time reversed, and left/right swapped: (T, V, C) -> (3, T, V, C)."""
+    """The sequence in each of ``VIEWS``: (T, V, C) -> (3, T, V, C)."""
     return np.stack([joints, joints[::-1], joints[:, graph.swap]])
 
 

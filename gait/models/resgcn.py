@@ -11,6 +11,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from gait.models.tensors import sum_of
 
 Kind = Literal["basic", "bottleneck"]
 
@@ -25,11 +28,8 @@ class GraphConv(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
         """(N, C, T, V) and (>= partitions, V, V) -> (N, C', T, V); hops beyond the partitions are unused."""
-        wide = self.gcn(x)
-        batch, channels, frames, joints = wide.shape
-        sets = wide.reshape(batch, self.partitions, (channels // self.partitions) * frames, joints)
-        spread = torch.matmul(sets, adjacency[: self.partitions]).sum(dim=1)
-        return spread.reshape(batch, channels // self.partitions, frames, joints)
+        parts = self.gcn(x).split(self.gcn.out_channels // self.partitions, dim=1)
+        return sum_of(torch.matmul(part, adjacency[hop]) for hop, part in enumerate(parts))
 
 
 def _shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Module:
@@ -47,7 +47,7 @@ class SpatialBasic(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, hops: int) -> None:
         super().__init__()
         self.conv = GraphConv(channels_in, channels_out, hops)
-        self.bn = nn.BatchNorm2d(channels_out)
+        self.bn: nn.BatchNorm2d | Shift = nn.BatchNorm2d(channels_out)
 
     def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T, V)."""
@@ -64,7 +64,7 @@ class SpatialBottleneck(nn.Module):
         self.conv_down = nn.Conv2d(channels_in, inner, 1)
         self.bn_down = nn.BatchNorm2d(inner)
         self.conv = GraphConv(inner, inner, hops)
-        self.bn = nn.BatchNorm2d(inner)
+        self.bn: nn.BatchNorm2d | Shift = nn.BatchNorm2d(inner)
         self.conv_up = nn.Conv2d(inner, channels_out, 1)
         self.bn_up = nn.BatchNorm2d(channels_out)
 
@@ -141,11 +141,69 @@ class ResGcnModule(nn.Module):
             self.scn = SpatialBottleneck(channels_in, channels_out, hops, reduction)
             self.tcn = TemporalBottleneck(channels_out, kernel, stride, reduction)
         self.edge = nn.Parameter(torch.ones_like(adjacency))
+        self.folded = False
 
     def forward(self, x: Tensor, adjacency: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
-        y: Tensor = self.tcn(self.scn(x, adjacency * self.edge))
+        masked = self.edge if self.folded else adjacency * self.edge
+        y: Tensor = self.tcn(self.scn(x, masked))
         return y
+
+    @torch.no_grad()
+    def fold(self, adjacency: Tensor) -> None:
+        """In place, for evaluation: mask and adjacency into one constant, batch norms into weights."""
+        self.edge.copy_(adjacency * self.edge)
+        self.folded = True
+        _fold_graph_conv(self.scn)
+        for block in (self.scn, self.tcn):
+            for convolution, norm in (("conv_down", "bn_down"), ("conv", "bn"), ("conv_up", "bn_up")):
+                _fold_pair(block, convolution, norm)
+            residual = getattr(block, "residual", None)
+            if isinstance(residual, nn.Sequential):
+                _fold_pair(residual, "0", "1")
+
+
+class Shift(nn.Module):
+    """A number added to every channel: what is left of a batch norm whose gain went into the weights."""
+
+    shift: Tensor
+
+    def __init__(self, shift: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("shift", shift.reshape(1, -1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, T, V) -> (N, C, T, V)."""
+        return x + self.shift
+
+
+def gain_and_shift(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """A batch norm in evaluation as x * gain + shift, both (C,)."""
+    if norm.running_mean is None or norm.running_var is None:
+        raise ValueError("a batch norm without running statistics cannot be folded")
+    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return gain, norm.bias - norm.running_mean * gain
+
+
+def _fold_pair(block: nn.Module, convolution: str, norm: str) -> None:
+    """Convolution and the batch norm after it into one convolution."""
+    first, second = getattr(block, convolution, None), getattr(block, norm, None)
+    if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+        setattr(block, convolution, fuse_conv_bn_eval(first, second))
+        setattr(block, norm, nn.Identity())
+
+
+def _fold_graph_conv(block: SpatialBasic | SpatialBottleneck) -> None:
+    """The gain goes into the weights of every partition; the shift comes after the sum over them."""
+    if not isinstance(block.bn, nn.BatchNorm2d):
+        raise TypeError("this graph convolution is folded already")
+    gain, shift = gain_and_shift(block.bn)
+    convolution = block.conv.gcn
+    repeated = gain.repeat(block.conv.partitions)
+    convolution.weight.mul_(repeated[:, None, None, None])
+    if convolution.bias is not None:
+        convolution.bias.mul_(repeated)
+    block.bn = Shift(shift)
 
 
 def initialise(net: nn.Module) -> None:
