@@ -43,9 +43,10 @@ def check_file(path: Path) -> None:
 
 
 def content_hash(paths: list[Path]) -> str:
-    """The run of a recording: a hash of all its bytes, file by file, blind to names and dates."""
+    """The run of a recording: a hash of all bytes, blind to names and dates; raises SourceError."""
     digest = hashlib.blake2b(digest_size=RUN_DIGITS // 2)
     for path in paths:
+        check_file(path)
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, hashlib.blake2b).digest())
     return digest.hexdigest()

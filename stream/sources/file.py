@@ -7,9 +7,9 @@ from pathlib import Path
 
 from stream.errors import SourceError
 from stream.sources.base import NS_PER_S, Picture, SourceOptions
-from stream.sources.clock import RecordedClock, to_ns
+from stream.sources.clock import RecordedClock
 from stream.sources.container import content_hash
-from stream.sources.picture import BgrConverter
+from stream.sources.picture import BgrConverter, stamp_of
 from stream.sources.recording import Recording
 
 
@@ -50,9 +50,7 @@ class FileSource:
 
     def _decode(self) -> Iterator[Picture]:
         for number, frame in enumerate(self._recording.frames()):
-            stamp_ns = (
-                to_ns(frame.pts, frame.time_base) if frame.pts is not None and frame.time_base else None
-            )
+            stamp_ns = stamp_of(frame)
             captured_ns = self._clock.capture(stamp_ns)
             source_ns = captured_ns if stamp_ns is None else stamp_ns
             yield Picture(number, captured_ns, source_ns, self._converter.image(frame))

@@ -14,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 
 from stream.errors import SourceError
 from stream.sources.base import MAX_PIXELS, Image
+from stream.sources.clock import to_ns
 
 _ANAMORPHIC: Final = 0.01
 """Pixels within 1 % of square are taken as square (some cameras state 1081:1080)."""
@@ -46,6 +47,13 @@ class BgrConverter:
         # One thread: a 720p conversion takes 0.3 ms, waking others costs more than it saves.
         bgr = self._scaler.reformat(frame, width=width, height=height, format="bgr24", threads=1)
         return _upright(np.asarray(bgr.to_ndarray(), dtype=np.uint8), frame)
+
+
+def stamp_of(frame: av.VideoFrame) -> int | None:
+    """The frame's presentation time in nanoseconds of the stream's own clock, or None where it has none."""
+    if frame.pts is None or frame.time_base is None:
+        return None
+    return to_ns(frame.pts, frame.time_base)
 
 
 def _upright(image: Image, frame: av.VideoFrame) -> Image:

@@ -9,6 +9,8 @@ from typing import Final
 from stream.errors import SourceError
 from stream.sources.base import Source, SourceOptions
 from stream.sources.file import FileSource
+from stream.sources.images import open_folder
+from stream.sources.live import SCHEMES, USB, LiveSource
 from stream.sources.redact import redact
 
 SourceFactory = Callable[[str, str, SourceOptions], Source]
@@ -31,9 +33,13 @@ def open_source(specification: str, camera: str, options: SourceOptions | None =
     for prefix, factory in _registered.items():
         if specification.startswith(prefix):
             return factory(specification, camera, options)
+    if specification.startswith((*SCHEMES, USB)):
+        return LiveSource(specification, camera, options)
     if "://" in specification:
         raise SourceError("unknown form of address", where=redact(specification), wanted=_forms())
     path = Path(specification).expanduser()
+    if path.is_dir():
+        return open_folder(path, camera, options)
     return FileSource(path, camera, options)
 
 

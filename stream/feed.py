@@ -1,0 +1,164 @@
+"""The source stage: pictures into shared memory, their tokens to perceive, the end of the stream last.
+
+A recorded source waits for room and loses nothing. A live one drops the picture in hand when the ring
+(``ring_full``) or the queue to perceive (``queue_full``) has no room, so that what is in flight stays young;
+every drop is counted with its cause, and numbers count captured pictures, so that a gap shows downstream.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from stream.bus import Sender
+from stream.errors import GaitwayError
+from stream.ledger import Count, Drop, StageLedger
+from stream.messages import EndOfStream, FrameRef, FrameToken
+from stream.sources.base import NS_PER_S, Image, Picture, Source
+from stream.stop import Stop
+
+WhenFull = Literal["wait", "drop"]
+
+_LOOK_FOR_STOP_S: Final = 0.05
+_RETRY_S: Final = 0.002
+
+
+class Writer(Protocol):
+    """Where pixels go; ``stream.frames.FrameWriter``."""
+
+    def write(
+        self,
+        frame: FrameRef,
+        image: Image,
+        *,
+        timeout_s: float | None = ...,
+        stopped: Callable[[], bool] = ...,
+    ) -> FrameToken | None:
+        """Copy into a free slot; None when none came free in time."""
+        ...
+
+    def withdraw(self, token: FrameToken) -> None:
+        """Free the slot of a token that was not sent."""
+        ...
+
+    def drain(self, timeout_s: float, stopped: Callable[[], bool] = ...) -> bool:
+        """Wait until every frame was released."""
+        ...
+
+
+@dataclass(frozen=True)
+class FeedOptions:
+    """``when_full`` None: live sources drop, recorded ones wait. ``realtime`` paces by capture time.
+
+    ``drain_s``: how long the readers may take for what is in the ring after the last picture.
+    """
+
+    when_full: WhenFull | None = None
+    realtime: bool = False
+    drain_s: float = 30.0
+
+
+def feed(
+    source: Source,
+    writer: Writer,
+    outlet: Sender,
+    ledger: StageLedger,
+    stop: Stop,
+    options: FeedOptions = FeedOptions(),
+) -> EndOfStream:
+    """Run ``source`` to its end or until asked to drain; send and return the end of its stream.
+
+    The caller closes what it passed in, and looks at ``source.problem`` for an exit status. An error on the
+    way (no shared memory) ends the stream first, so that the other cameras go on, and is then raised.
+    """
+    return _Feed(source, writer, outlet, ledger, stop, options).run()
+
+
+class _Feed:
+    def __init__(
+        self,
+        source: Source,
+        writer: Writer,
+        outlet: Sender,
+        ledger: StageLedger,
+        stop: Stop,
+        options: FeedOptions,
+    ) -> None:
+        self._source, self._writer, self._outlet = source, writer, outlet
+        self._ledger, self._stop, self._options = ledger, stop, options
+        self._drops = (options.when_full or ("drop" if source.live else "wait")) == "drop"
+        self._frames = 0
+        self._last_ns = 0
+
+    def run(self) -> EndOfStream:
+        try:
+            reason = self._send_pictures()
+        except GaitwayError as error:
+            self._end(error.what)
+            raise
+        end = self._end(reason)
+        self._writer.drain(self._options.drain_s, self._stop.now)
+        return end
+
+    def _send_pictures(self) -> str:
+        pace = Pace() if self._options.realtime else None
+        for picture in self._source.frames():
+            if pace is not None:
+                pace.wait(picture.captured_ns, self._stop.draining)
+            if self._stop.draining():
+                return "stopped"
+            self._send(picture)
+        problem = self._source.problem
+        return problem.what if problem else "finished"
+
+    def _send(self, picture: Picture) -> None:
+        camera = self._source.camera
+        self._frames += 1
+        self._last_ns = picture.captured_ns
+        self._ledger.count(camera, Count.CAPTURED)
+        patience_s = 0.0 if self._drops else None
+        token = self._writer.write(
+            self._reference(picture), picture.image, timeout_s=patience_s, stopped=self._stop.now
+        )
+        if token is None:
+            self._ledger.count(camera, Drop.STOPPED if self._stop.now() else Drop.RING_FULL)
+        elif self._outlet.send(token, self._stop.now):
+            self._ledger.count(camera, Count.SENT)
+        else:
+            self._writer.withdraw(token)
+            self._ledger.count(camera, Drop.STOPPED if self._stop.now() else Drop.QUEUE_FULL)
+
+    def _reference(self, picture: Picture) -> FrameRef:
+        height, width, _ = picture.image.shape
+        return FrameRef(
+            camera=self._source.camera,
+            run=self._source.run,
+            number=picture.number,
+            captured_ns=picture.captured_ns,
+            source_ns=picture.source_ns,
+            width=width,
+            height=height,
+        )
+
+    def _end(self, reason: str) -> EndOfStream:
+        end = EndOfStream(self._source.camera, self._source.run, self._frames, self._last_ns, reason)
+        while not self._outlet.send(end, self._stop.now) and not self._stop.now():
+            time.sleep(_RETRY_S)  # a live outlet that is full; the end must not be dropped
+        return end
+
+
+class Pace:
+    """Holds a recording back to the speed at which it was taken; never makes up for a late start."""
+
+    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._clock = clock
+        self._ahead_ns: int | None = None
+
+    def wait(self, captured_ns: int, stopped: Callable[[], bool]) -> None:
+        """Return when the picture taken at ``captured_ns`` is due, or when ``stopped()``."""
+        if self._ahead_ns is None:
+            self._ahead_ns = captured_ns - self._clock()
+        while (left_ns := captured_ns - self._ahead_ns - self._clock()) > 0 and not stopped():
+            time.sleep(min(left_ns / NS_PER_S, _LOOK_FOR_STOP_S))
