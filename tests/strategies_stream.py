@@ -1,0 +1,50 @@
+"""Hypothesis strategies for the stream room's values."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from stream.messages import Event, Evidence, Identity
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)
+cameras = st.from_regex(r"[a-z][a-z0-9_-]{0,11}", fullmatch=True)
+times_ns = st.integers(0, 2**63 - 1)
+shares = st.floats(0, 1)
+reals = st.floats(-1e9, 1e9)
+
+identities = st.builds(
+    Identity,
+    answer=st.sampled_from(["person", "unknown", "insufficient_evidence"]),
+    person=st.none() | names,
+    name=st.none() | names,
+    probability=st.none() | shares,
+    margin=st.none() | reals,
+    missing=st.none() | names,
+)
+evidences = st.builds(
+    Evidence,
+    start_ns=times_ns,
+    end_ns=times_ns,
+    samples=st.integers(0, 10_000),
+    quality=shares,
+    box=st.none() | st.tuples(reals, reals, reals, reals),
+)
+events = st.builds(
+    Event,
+    id=st.just(""),
+    kind=st.sampled_from(["start", "new", "update", "end", "stop"]),
+    camera=cameras,
+    run=names,
+    sequence=st.integers(1, 2**31),
+    captured_ns=times_ns,
+    tracklet=st.none() | names,
+    identity=st.none() | identities,
+    evidence=st.none() | evidences,
+    model=st.none() | names,
+    gallery_epoch=st.none() | st.integers(0, 2**31),
+    config=st.none() | names,
+    expires_ns=st.none() | times_ns,
+    details=st.dictionaries(names, names | st.integers(-(2**53), 2**53) | reals, max_size=4),
+    version=st.just(1),
+)
+"""Events as the pipeline makes them, not yet sealed."""
