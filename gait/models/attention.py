@@ -2,7 +2,7 @@
 
 One attention serves three needs: training runs it through ``scaled_dot_product_attention``, which picks the
 fused kernel of the device; a graph to be exported spells it out as two matrix products; a picture needs the
-weights themselves.
+weights themselves. At the end, the same between two branches of maps.
 """
 
 from __future__ import annotations
@@ -88,3 +88,46 @@ class EncoderBlock(nn.Module):
         """The block's attention for this input, (N, heads, L, L)."""
         normed = self.before_attention(x)
         return self.attention.weights(normed, normed)
+
+
+class CrossAttention(nn.Module):
+    """Two branches of maps: each asks the other about every place of a frame.
+
+    Pre-norm, residual; the gates start at zero, so a new net is the one without it. ``pooled_keys``: keys and
+    values are averaged over squares of this side first.
+    """
+
+    def __init__(self, channels: int, height: int, width: int, heads: int, pooled_keys: int) -> None:
+        super().__init__()
+        self.channels, self.height, self.width, self.pooled_keys = channels, height, width, pooled_keys
+        self.silhouette_norm = nn.LayerNorm(channels)
+        self.map_norm = nn.LayerNorm(channels)
+        self.to_silhouette = Attention(channels, heads)
+        self.to_map = Attention(channels, heads)
+        self.silhouette_gate = nn.Parameter(torch.zeros(1))
+        self.map_gate = nn.Parameter(torch.zeros(1))
+
+    def forward(self, silhouettes: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Two maps (M, C, H, W) -> both, each with what it learnt from the other."""
+        of_silhouettes = self._tokens(silhouettes, self.silhouette_norm)
+        of_maps = self._tokens(maps, self.map_norm)
+        learnt_here = self.to_silhouette(of_silhouettes, self._pooled(of_maps))
+        learnt_there = self.to_map(of_maps, self._pooled(of_silhouettes))
+        return (
+            silhouettes + self.silhouette_gate * self._image(learnt_here),
+            maps + self.map_gate * self._image(learnt_there),
+        )
+
+    def _tokens(self, images: Tensor, norm: nn.LayerNorm) -> Tensor:
+        tokens: Tensor = norm(images.reshape(-1, self.channels, self.height * self.width).transpose(1, 2))
+        return tokens
+
+    def _image(self, tokens: Tensor) -> Tensor:
+        return tokens.transpose(1, 2).reshape(-1, self.channels, self.height, self.width)
+
+    def _pooled(self, tokens: Tensor) -> Tensor:
+        if self.pooled_keys == 1:
+            return tokens
+        small = functional.avg_pool2d(self._image(tokens), self.pooled_keys)
+        cells = (self.height // self.pooled_keys) * (self.width // self.pooled_keys)
+        return small.reshape(-1, self.channels, cells).transpose(1, 2)
