@@ -45,6 +45,18 @@ def area(boxes: Floats) -> Floats:
     return sides[:, 0] * sides[:, 1]
 
 
+def hidden_share(boxes: Floats) -> Floats:
+    """(N,) share of each box that one nearer box covers at most; the lower edge tells who is nearer."""
+    if len(boxes) < 2:
+        return np.zeros(len(boxes))
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    sides = np.maximum(high - low, 0.0)
+    nearer = boxes[None, :, 3] > boxes[:, None, 3]
+    shared = np.where(nearer, sides[:, :, 0] * sides[:, :, 1], 0.0)
+    return np.asarray(shared.max(axis=1) / np.maximum(area(boxes), 1e-9))
+
+
 def motion_cost(squared: Floats, spread: Floats, tails: float) -> Floats:
     """Student-t minus log likelihood (N, M) from squared Mahalanobis distances and log spreads (N,)."""
     return 0.5 * (tails + 4.0) * np.log1p(squared / tails) + spread[:, None]

@@ -46,7 +46,8 @@ class AssociationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     new_score: Share = 0.7
     tails: Amount = 8.0  # degrees of freedom of the Student-t that stands for a detector's outliers
     max_cost: Amount = 9.0
-    max_cost_low: Amount = 7.0
+    low_score_cost: Amount = 1.0
+    hidden_cost: Amount = 2.0
     max_distance: Amount = 1.5  # heights between predicted and detected centre, however unsure the prediction
     min_iou: Share = 0.1
     keypoint_weight: Amount = 1.0
@@ -90,14 +91,29 @@ class WindowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StitchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Links between tracklets: how long an ended one waits, what is feasible, when to abstain."""
+    """Links between tracklets: how long an ended one waits, what is feasible, when to abstain.
+
+    Distances between embeddings are 1 minus the inner product of unit vectors, in [0, 2].
+    ``stranger_distance`` is what a link competes with: the distance at which somebody new is as likely.
+    """
 
     hold_s: Seconds = 12.0
-    max_links_tried: Count = 4096
-    max_speed: Amount = 2.5
-    slack: Amount = 0.75
-    max_distance: Amount = 0.5
-    margin: Amount = 0.05
+    max_distance: Amount = 0.6
+    stranger_distance: Amount = 0.45
+    distance_scale: Annotated[float, msgspec.Meta(gt=0.0)] = 0.05
+    min_confidence: Share = 0.9
+    retract_distance: Amount = 0.75
+    min_samples: Count = 15
+
+    max_speed_heights: Amount = 1.5
+    slack_heights: Amount = 1.0
+    max_size_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 2.0
+    max_speed_metres: Amount = 2.5
+    slack_metres: Amount = 1.5
+
+    min_transits: Count = 5
+    transit_spread: Annotated[float, msgspec.Meta(gt=0.0)] = 0.3
+    max_transit_deviation: Amount = 3.0
 
 
 class TrackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

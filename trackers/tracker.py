@@ -17,6 +17,7 @@ from trackers.associate import (
     NO_HINT,
     Matches,
     Rows,
+    hidden_share,
     hint_cost,
     iou,
     keypoint_similarity,
@@ -181,24 +182,13 @@ class CameraTracker:
         cost = self._costs(found, now_ns)
         confirmed = np.array([state.confirmed for state in self.states], dtype=bool)
         high = found.scores >= rules.high_score
-        free_tracks = np.ones(len(self.states), dtype=bool)
-        free_people = np.ones(len(found.index), dtype=bool)
-        pairs: list[Matches] = []
-        for tracks, people, limit in (
-            (confirmed, high, rules.max_cost),
-            (confirmed, ~high, rules.max_cost_low),
-            (~confirmed, high, rules.max_cost),
-        ):
-            rows = np.flatnonzero(tracks & free_tracks)
-            columns = np.flatnonzero(people & free_people)
-            match = solve(cost[np.ix_(rows, columns)], limit)
-            match = Matches(rows[match.tracks], columns[match.detections])
-            free_tracks[match.tracks] = False
-            free_people[match.detections] = False
-            pairs.append(match)
+        cost[:, ~high] += rules.low_score_cost
+        first = _solve_part(cost, np.flatnonzero(confirmed), np.arange(len(high)), rules.max_cost)
+        high[first.detections] = False
+        second = _solve_part(cost, np.flatnonzero(~confirmed), np.flatnonzero(high), rules.max_cost)
         return Matches(
-            np.concatenate([pair.tracks for pair in pairs]),
-            np.concatenate([pair.detections for pair in pairs]),
+            np.concatenate([first.tracks, second.tracks]),
+            np.concatenate([first.detections, second.detections]),
         )
 
     def _costs(self, found: _Detections, now_ns: int) -> Floats:
@@ -209,6 +199,7 @@ class CameraTracker:
         height = self.filter.box[:, None, 3]
         apart = np.abs(found.boxes[None, :, :2] - self.filter.box[:, None, :2]).max(axis=2)
         cost[apart > rules.max_distance * height] = np.inf
+        cost += rules.hidden_cost * hidden_share(cornered(self.filter.box))[:, None]
         self._add_keypoints(cost, found, now_ns)
         return cost
 
@@ -302,3 +293,8 @@ class CameraTracker:
         ]
         sightings.sort(key=lambda s: (s.person is None, s.person or 0))
         return tuple(sightings)
+
+
+def _solve_part(cost: Floats, rows: Rows, columns: Rows, max_cost: float) -> Matches:
+    match = solve(cost[np.ix_(rows, columns)], max_cost)
+    return Matches(rows[match.tracks], columns[match.detections])
