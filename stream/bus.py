@@ -1,57 +1,81 @@
-"""ZeroMQ sockets from endpoint strings: ``inproc://``, ``ipc://`` and ``tcp://``.
+"""A hop: one sender's ``Outlet``, one receiver's ``Inlet``, and no message lost between them.
 
-A hop is one PUSH -> PULL pipe, the receiver bound, so that any sender that is started again finds it. Both
-ends hold at most ``hwm`` messages. What happens when they are full is the sender's choice: a recorded
-source's pipe waits, a live one's ``send`` returns False and the caller counts the drop. Sockets belong to one
-thread; the ZeroMQ context is one per process.
+ZeroMQ alone loses what lies in its buffers when either end dies, and even when a sender closes while its
+receiver is behind. So a hop is a DEALER -> ROUTER pair with a window: at most ``hwm`` messages are on their
+way, each numbered, and the sender keeps each until the receiver has come back for another one, which says that
+it has handled it. A receiver that was started again is sent what its predecessor had not handled.
+
+    to the receiver   O first   here I am, what you have not handled begins at number ``first``
+                      D number  a message
+                      P last    are you there? I have sent up to number ``last``
+    to the sender     A last    handled up to number ``last``
+                      L last    handled up to ``last``, the rest never came: send it again
+
+When the window is full, a recorded source's hop waits, and a live one's ``send`` returns False so that the
+caller counts the drop. The receiver binds, so that a sender that is started again finds it.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import os
-import socket
+import contextlib
+import secrets
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
 import zmq
 
-from stream.errors import ConfigError, MessageError, ResourceError
-from stream.messages import MAX_MESSAGE_BYTES, Message, decode, encode
+from stream.errors import MessageError
+from stream.messages import EndOfStream, Message, decode, encode
+from stream.sockets import (
+    DEFAULT_LIMITS,
+    CurveKeys,
+    Limits,
+    Socket,
+    bound_endpoint,
+    check_bindable,
+    check_endpoint,
+    listening,
+    open_socket,
+    remove_ipc,
+    terminate,
+)
 from stream.stop import never
 
-Socket = zmq.Socket[bytes]
+__all__ = [
+    "CurveKeys",
+    "Inlet",
+    "Limits",
+    "Outlet",
+    "Receiver",
+    "Sender",
+    "Socket",
+    "bound_endpoint",
+    "check_bindable",
+    "check_endpoint",
+    "listening",
+    "open_socket",
+    "remove_ipc",
+    "terminate",
+]
 
-MAX_IPC_PATH: Final = 107  # sockaddr_un on Linux, less the closing zero
+_HEAD: Final = 9  # one letter and a number of 8 bytes
+_NUMBER_LIMIT: Final = 1 << 63
 _LOOK_FOR_STOP_MS: Final = 50
-_TRANSPORTS: Final = ("inproc", "ipc", "tcp")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What bounds a socket: messages queued at each end, bytes per message, seconds to hand over at close."""
-
-    hwm: int = 16
-    max_message_bytes: int = MAX_MESSAGE_BYTES
-    linger_s: float = 30.0
-
-
-@dataclass(frozen=True)
-class CurveKeys:
-    """CURVE keys in Z85. A binding socket is the server and needs no ``server``; a connecting one does."""
-
-    public: bytes
-    secret: bytes
-    server: bytes | None = None
+_PROBE_S: Final = 0.25  # a sender that hears nothing for so long asks
+_MAX_SENDERS: Final = 256
 
 
 class Receiver(Protocol):
     """Where a stage's messages come from: an ``Inlet``, or a ``Merge`` of several."""
 
     def receive(self, timeout_s: float) -> Message | None:
-        """The next message, or None after ``timeout_s``; raises MessageError for bytes that are none."""
+        """The next message, or None after ``timeout_s``; raises MessageError for bytes that are none.
+
+        To come back for another message says that the one before has been handled.
+        """
         ...
 
     def sockets(self) -> list[Socket]:
@@ -59,7 +83,7 @@ class Receiver(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the sockets."""
+        """Say that all was handled, and close."""
         ...
 
 
@@ -71,204 +95,184 @@ class Sender(Protocol):
         ...
 
     def close(self) -> None:
-        """Hand over what was sent, then close."""
+        """Wait until what was sent has been handled, then close."""
         ...
 
 
 class Outlet:
-    """The sending end of a hop."""
+    """The sending end of a hop; for one thread."""
 
     def __init__(
         self,
         endpoint: str,
         *,
         live: bool = False,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT_LIMITS,
         keys: CurveKeys | None = None,
-        bind: bool = False,
     ) -> None:
-        self._live = live
-        self._socket = open_socket(zmq.PUSH, endpoint, bind=bind, limits=limits, keys=keys)
-        self.endpoint = bound_endpoint(self._socket) if bind else endpoint
+        self.endpoint = endpoint
+        self._live, self._limits = live, limits
+        self._stopped = never
+        self._kept: deque[bytes] = deque()  # sent and not yet handled, oldest first
+        self._handled = 0  # the number of the last message that the receiver has handled
+        self._heard_s = time.monotonic()
+        identity = b"o" + secrets.token_bytes(8)  # the same over reconnects, another for every Outlet
+        self._socket = open_socket(
+            zmq.DEALER, endpoint, bind=False, limits=_roomy(limits), keys=keys, identity=identity
+        )
+        self._say(_frame(b"O", 1))
 
     def send(self, message: Message, stopped: Callable[[], bool] = never) -> bool:
-        """Send. When full, live outlets return False; others wait for room or until ``stopped()``."""
-        data = encode(message)
-        while True:
-            try:
-                self._socket.send(data, zmq.DONTWAIT)
-            except zmq.Again:
-                if self._live or stopped():
-                    return False
-                self._socket.poll(_LOOK_FOR_STOP_MS, zmq.POLLOUT)
-            else:
-                return True
+        """Send. When full, live outlets return False; others wait for room or until ``stopped()``.
+
+        The end of a stream is never dropped: it waits for room on a live outlet too.
+        """
+        self._stopped = stopped
+        waits = not self._live or isinstance(message, EndOfStream)
+        if 2 * len(self._kept) >= self._limits.hwm:
+            self._listen(0)
+        while len(self._kept) >= self._limits.hwm:
+            if not waits or stopped():
+                return False
+            self._listen(_LOOK_FOR_STOP_MS)
+        frame = _frame(b"D", self._handled + len(self._kept) + 1, encode(message))
+        self._kept.append(frame)
+        self._say(frame)
+        return True
 
     def close(self) -> None:
-        """Close; what was sent is still handed over, within ``linger_s`` (``terminate`` waits for it)."""
-        self._socket.close()
+        """Wait until all was handled, for ``linger_s``, or until the last ``stopped`` given; then close."""
+        deadline_s = time.monotonic() + self._limits.linger_s
+        while self._kept and time.monotonic() < deadline_s and not self._stopped():
+            self._listen(_LOOK_FOR_STOP_MS)
+        self._kept.clear()
+        self._socket.close(linger=0)
+
+    def _say(self, frame: bytes) -> None:
+        with contextlib.suppress(zmq.Again):  # the receiver is away: what it misses it will ask for
+            self._socket.send(frame, zmq.DONTWAIT)
+
+    def _listen(self, timeout_ms: int) -> None:
+        """Take in what the receiver said; ask it where it has been silent for long."""
+        if not self._socket.poll(timeout_ms):
+            if self._kept and time.monotonic() - self._heard_s > _PROBE_S:
+                self._heard_s = time.monotonic()
+                self._say(_frame(b"P", self._handled + len(self._kept)))
+            return
+        self._heard_s = time.monotonic()
+        repeat = False
+        with contextlib.suppress(zmq.Again):
+            while True:
+                word, number = _read_frame(self._socket.recv(zmq.DONTWAIT))
+                while self._kept and self._handled < number:
+                    self._kept.popleft()
+                    self._handled += 1
+                repeat = repeat or word == b"L"
+        if repeat and self._kept:
+            self._say(_frame(b"O", self._handled + 1))
+            for frame in self._kept:
+                self._say(frame)
+
+
+@dataclass
+class _Peer:
+    """One sender: its next number, how far it was told, whether it was asked to repeat."""
+
+    expected: int
+    told: int
+    asked: bool = False
 
 
 class Inlet:
-    """The receiving end of a hop."""
+    """The receiving end of a hop; for one thread. Several outlets may connect to it."""
 
     def __init__(
-        self,
-        endpoint: str,
-        *,
-        limits: Limits = Limits(),
-        keys: CurveKeys | None = None,
-        bind: bool = True,
+        self, endpoint: str, *, limits: Limits = DEFAULT_LIMITS, keys: CurveKeys | None = None
     ) -> None:
-        self._socket = open_socket(zmq.PULL, endpoint, bind=bind, limits=limits, keys=keys)
-        self.endpoint = bound_endpoint(self._socket) if bind else endpoint
+        self._limits = limits
+        self._peers: dict[bytes, _Peer] = {}
+        self._socket = open_socket(zmq.ROUTER, endpoint, bind=True, limits=_roomy(limits), keys=keys)
+        self.endpoint = bound_endpoint(self._socket)
 
     def receive(self, timeout_s: float) -> Message | None:
         """The next message, or None after ``timeout_s``; raises MessageError for bytes that are none."""
-        try:
-            parts = self._socket.recv_multipart(zmq.DONTWAIT)
-        except zmq.Again:
-            if timeout_s <= 0 or not self._socket.poll(int(timeout_s * 1000)):
-                return None
-            parts = self._socket.recv_multipart(zmq.DONTWAIT)
-        if len(parts) != 1:
-            raise MessageError(f"a message of {len(parts)} parts", where=self.endpoint, wanted="one part")
-        return decode(parts[0])
+        deadline_s = time.monotonic() + timeout_s
+        self._tell(max(1, self._limits.hwm // 2))
+        while True:
+            try:
+                parts = self._socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                self._tell(1)
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    return None
+                self._socket.poll(int(left_s * 1000) + 1)
+            else:
+                data = self._take(parts)
+                if data is not None:
+                    return decode(data)
 
     def sockets(self) -> list[Socket]:
         """What to poll while waiting."""
         return [self._socket]
 
     def close(self) -> None:
-        """Close; what was not received yet is gone."""
-        self._socket.close(linger=0)
+        """Say that all was handled, and close."""
+        self._tell(1)
+        self._socket.close(linger=1000)
+        remove_ipc(self.endpoint)
+
+    def _take(self, parts: list[bytes]) -> memoryview | None:
+        """The next message's bytes, or None for what only concerns the hop."""
+        if len(parts) != 2:
+            raise MessageError(f"{len(parts) - 1} parts", where=self.endpoint, wanted="one part")
+        sender, frame = parts
+        word, number = _read_frame(frame, where=self.endpoint)
+        peer = self._peers.get(sender)
+        if word == b"O" and peer is None:
+            self._meet(sender, number)
+        elif word == b"O" and peer is not None:
+            peer.asked = False
+        elif peer is None:
+            self._answer(sender, b"L", 0)
+        elif word == b"P":
+            self._answer(sender, b"L" if number >= peer.expected else b"A", peer.expected - 1)
+        elif word == b"D" and number == peer.expected:
+            peer.expected += 1
+            return memoryview(frame)[_HEAD:]
+        elif word == b"D" and number > peer.expected and not peer.asked:
+            peer.asked = True
+            self._answer(sender, b"L", peer.expected - 1)
+        return None
+
+    def _meet(self, sender: bytes, first: int) -> None:
+        while len(self._peers) >= _MAX_SENDERS:
+            del self._peers[next(iter(self._peers))]
+        self._peers[sender] = _Peer(expected=first, told=first - 1)
+
+    def _tell(self, least: int) -> None:
+        """Acknowledge to the senders of whose messages ``least`` were handled since they were last told."""
+        for sender, peer in self._peers.items():
+            if peer.expected - 1 - peer.told >= least:
+                peer.told = peer.expected - 1
+                self._answer(sender, b"A", peer.told)
+
+    def _answer(self, sender: bytes, word: bytes, number: int) -> None:
+        with contextlib.suppress(zmq.Again):  # a sender that hears nothing asks again
+            self._socket.send_multipart([sender, _frame(word, number)], zmq.DONTWAIT)
 
 
-def open_socket(
-    kind: int, endpoint: str, *, bind: bool, limits: Limits = Limits(), keys: CurveKeys | None = None
-) -> Socket:
-    """A bound or connected socket with every limit set; raises ConfigError or ResourceError."""
-    check_endpoint(endpoint, bind=bind, keys=keys)
-    made: Socket = zmq.Context.instance().socket(kind)
-    try:
-        _set_options(made, limits, keys, bind=bind)
-        if bind:
-            _clear_stale_ipc(endpoint)
-            made.bind(endpoint)
-        else:
-            made.connect(endpoint)
-    except zmq.ZMQError as error:
-        made.close(linger=0)
-        raise _refused(endpoint, error, bind=bind) from error
-    except (ResourceError, ConfigError):
-        made.close(linger=0)
-        raise
-    return made
+def _roomy(limits: Limits) -> Limits:
+    """The window bounds a hop; the sockets below need room for it and for what is said around it."""
+    return Limits(4 * limits.hwm + 64, limits.max_message_bytes + _HEAD, limits.linger_s)
 
 
-def bound_endpoint(bound: Socket) -> str:
-    """The endpoint a socket is bound to, its port known where port 0 was asked for."""
-    value = bound.getsockopt_string(zmq.LAST_ENDPOINT)
-    return value.rstrip("\0")
+def _frame(word: bytes, number: int, data: bytes = b"") -> bytes:
+    return word + number.to_bytes(8, "little") + data
 
 
-def terminate() -> None:
-    """At the end of a process, all sockets closed: wait until each handed over what it held."""
-    zmq.Context.instance().term()
-
-
-def check_endpoint(endpoint: str, *, bind: bool, keys: CurveKeys | None = None) -> None:
-    """Raise ConfigError for an endpoint that is wrong, or that would open this host without keys."""
-    transport, found, address = endpoint.partition("://")
-    if not found or transport not in _TRANSPORTS or not address:
-        raise ConfigError(
-            f"endpoint {endpoint!r}", wanted="inproc://NAME, ipc://PATH or tcp://HOST:PORT", where="stream"
-        )
-    if transport == "ipc" and len(os.fsencode(address)) > MAX_IPC_PATH:
-        raise ConfigError(
-            f"the path of {endpoint} has {len(os.fsencode(address))} bytes",
-            wanted=f"at most {MAX_IPC_PATH}",
-            fix="Set stream.runtime_folder to a shorter path",
-        )
-    if transport == "tcp":
-        _check_tcp(endpoint, address, bind=bind, keys=keys)
-    elif keys is not None:
-        raise ConfigError(f"keys given for {endpoint}", wanted="tcp:// with CURVE keys")
-
-
-def _check_tcp(endpoint: str, address: str, *, bind: bool, keys: CurveKeys | None) -> None:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not (0 if bind else 1) <= int(port) <= 65535:
-        raise ConfigError(f"endpoint {endpoint!r}", wanted="tcp://HOST:PORT, a port of at most 65535")
-    if bind and keys is None and not is_loopback(host):
-        raise ConfigError(
-            f"{endpoint} would listen beyond this host without keys",
-            wanted="127.0.0.1, or CURVE keys",
-            fix="Bind to tcp://127.0.0.1, or give the keys",
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """True for a host that only this machine can reach."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _set_options(made: Socket, limits: Limits, keys: CurveKeys | None, *, bind: bool) -> None:
-    made.sndhwm = made.rcvhwm = limits.hwm
-    made.linger = int(limits.linger_s * 1000)
-    made.maxmsgsize = limits.max_message_bytes
-    made.ipv6 = True
-    made.reconnect_ivl, made.reconnect_ivl_max = 10, 500  # ms: a stage that was restarted is found at once
-    made.heartbeat_ivl, made.heartbeat_timeout = 2000, 10000  # ms: a peer whose machine is gone is noticed
-    if keys is None:
-        return
-    try:
-        made.curve_publickey, made.curve_secretkey = keys.public, keys.secret
-        if bind:
-            made.curve_server = True
-        elif keys.server is not None:
-            made.curve_serverkey = keys.server
-        else:
-            raise ConfigError("CURVE keys without the server's public key", wanted="CurveKeys.server")
-    except zmq.ZMQError as error:
-        raise ConfigError(
-            f"CURVE keys refused ({error.strerror})", wanted="40 characters of Z85 each"
-        ) from error
-
-
-def _clear_stale_ipc(endpoint: str) -> None:
-    """ZeroMQ would take an ipc path over from a living owner without a word; ask first."""
-    if not endpoint.startswith("ipc://"):
-        return
-    path = Path(endpoint.removeprefix("ipc://"))
-    if not path.parent.is_dir():
-        raise ResourceError(f"{endpoint}: there is no folder {path.parent}", fix="Create it")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:  # nobody listens: absent, or left behind by a dead owner
-            if path.is_socket():
-                path.unlink(missing_ok=True)
-            return
-    raise _in_use(endpoint)
-
-
-def _in_use(endpoint: str) -> ResourceError:
-    return ResourceError(
-        f"{endpoint} is in use",
-        fix="Another pipeline is running: stop it, or give this one other endpoints (--id, stream.tcp_port)",
-    )
-
-
-def _refused(endpoint: str, error: zmq.ZMQError, *, bind: bool) -> ResourceError:
-    if error.errno == zmq.EADDRINUSE:
-        return _in_use(endpoint)
-    verb = "listen at" if bind else "connect to"
-    return ResourceError(
-        f"cannot {verb} {endpoint} ({error.strerror})", fix="Check the endpoint in pipeline.yaml"
-    )
+def _read_frame(frame: bytes, where: str = "") -> tuple[bytes, int]:
+    word, number = frame[:1], int.from_bytes(frame[1:_HEAD], "little")
+    if len(frame) < _HEAD or word not in (b"O", b"D", b"P", b"A", b"L") or number >= _NUMBER_LIMIT:
+        raise MessageError(f"{len(frame)} bytes that are no message of a hop", where=where)
+    return word, number

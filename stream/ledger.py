@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from stream.errors import MessageError, ResourceError
+from stream.errors import GaitwayError, MessageError, ResourceError
 
 MAGIC: Final = b"GAITLEDG"
 VERSION: Final = 1
@@ -100,6 +100,16 @@ class LedgerReport(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         lines = [str(camera) for camera in self.cameras]
         return "\n".join([*lines, f"{self.foreign} messages refused"] if self.foreign else lines)
+
+
+class FramesLostError(GaitwayError):
+    """A pipeline ended and its ledger does not add up."""
+
+    exit_status = 9
+
+    def __init__(self, report: LedgerReport) -> None:
+        wrong = "; ".join(str(camera) for camera in report.cameras if not camera.ok)
+        super().__init__(f"frames are unaccounted for: {wrong}", fix="Look into the logs of the stages")
 
 
 class StageLedger:

@@ -1,0 +1,113 @@
+"""What a stage is given by whoever started it, as a thread or as a process of its own.
+
+A process talks to its supervisor over two pipes: its standard input brings orders, one per line, and its end
+means that the supervisor is dead; reports go out, one JSON line each, on the descriptor that REPORT_VARIABLE
+names. Without a supervisor (a stage started by hand) both are absent and signals alone count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from stream.bus import terminate
+from stream.errors import GaitwayError
+from stream.loop import one_line_errors
+from stream.stop import Level, Stop
+
+REPORT_VARIABLE: Final = "GAITWAY_REPORT_FD"
+_LOOK_S: Final = 0.02
+_ORPHAN_GRACE_S: Final = 2.0
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a stage tells its supervisor: it is ready, or it failed, and how."""
+
+    kind: Literal["ready", "failed"]
+    line: str = ""
+    exit_status: int = 0
+
+
+class Life:
+    """A stage's end of its supervision."""
+
+    def __init__(
+        self, report: Callable[[Report], None], *, source: bool = False, supervised: bool = True
+    ) -> None:
+        self.stop = Stop()
+        self._report = report
+        self._go = threading.Event()
+        self._waits = source and supervised
+
+    def ready(self) -> None:
+        """Say that sockets are open and nets compiled. A source then waits until every stage is ready."""
+        self._report(Report("ready"))
+        while self._waits and not self._go.wait(_LOOK_S) and not self.stop.draining():
+            pass
+
+    def failed(self, error: GaitwayError) -> None:
+        """Say with which one line the stage ends."""
+        self._report(Report("failed", str(error), error.exit_status))
+
+    def order(self, word: str) -> None:
+        """Take an order: ``go``, or the name of a stop level."""
+        if word == "go":
+            self._go.set()
+        else:
+            self.stop.ask(Level[word.upper()])
+
+
+def run_process(
+    name: str, run: Callable[[Life], None], *, source: bool = False, logs: Path | None = None
+) -> int:
+    """Run a stage as this process: signals, orders, reports; its exit status.
+
+    The first SIGINT or SIGTERM means drain, the second now. Standard error carries the one line of an error.
+    """
+    report_to = os.environ.pop(REPORT_VARIABLE, None)
+    life = Life(_reporter(report_to), source=source, supervised=report_to is not None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: life.stop.ask_again())
+    if report_to is not None:
+        threading.Thread(target=_follow_orders, args=(life,), name="orders", daemon=True).start()
+    try:
+        with one_line_errors(name, logs):
+            run(life)
+            terminate()
+    except GaitwayError as error:
+        life.failed(error)
+        sys.stderr.write(f"{error}\n")
+        return error.exit_status
+    return 0
+
+
+def _reporter(descriptor: str | None) -> Callable[[Report], None]:
+    if descriptor is None:
+        return lambda _: None
+    number = int(descriptor)
+    os.set_inheritable(number, False)  # a grandchild must not keep the pipe open
+
+    def report(what: Report) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the supervisor is dead; the end of stdin says so too
+            os.write(number, msgspec.json.encode(what) + b"\n")
+
+    return report
+
+
+def _follow_orders(life: Life) -> None:
+    rest = b""
+    while data := os.read(sys.stdin.fileno(), 4096):  # unbuffered: no lock to die with
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            life.order(line.decode())
+    life.stop.ask(Level.NOW)
+    threading.Event().wait(_ORPHAN_GRACE_S)
+    os._exit(1)  # still here: the main thread hangs, and nobody is left to notice

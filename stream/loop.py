@@ -1,0 +1,176 @@
+"""The one loop that runs any stage, in a thread or a process, over any transport.
+
+Receive, let the stage handle, send on, count; answer questions between two frames; when a camera's stream
+ends, let the stage finish it and pass the end on; end when every camera has ended. Asked to drain it does
+just that, within ``drain_s`` of the last message; ``stream/stop.py`` names the more urgent ways to end.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from stream.bus import Receiver, Sender
+from stream.control import ControlServer
+from stream.errors import GaitwayError, MessageError, StageDiedError
+from stream.ledger import UNATTRIBUTED, Count, Drop, StageLedger
+from stream.merge import wait_for
+from stream.messages import ControlReply, ControlRequest, EndOfStream, Event, FrameMessage, Message
+from stream.ringfile import StaleFrameError
+from stream.stage import Stage
+from stream.stop import Level, Stop
+from stream.trace import TraceWriter
+
+_IDLE_S: Final = 0.05  # how often a waiting stage looks whether it was asked to stop
+_FLUSH_S: Final = 0.5  # how long a flushed stage waits for what may still be on its way
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What connects a stage: messages in, messages out (None: the last stage), questions, and a trace."""
+
+    inlet: Receiver
+    outlet: Sender | None = None
+    control: ControlServer | None = None
+    trace: TraceWriter | None = None
+
+    def close(self) -> None:
+        """Close them all; what was sent is still handed over."""
+        self.inlet.close()
+        for port in (self.outlet, self.control, self.trace):
+            if port is not None:
+                port.close()
+
+
+class StageLoop:
+    """Runs ``stage`` between its ``ports`` until the streams of all ``cameras`` have ended."""
+
+    def __init__(
+        self,
+        name: str,
+        stage: Stage,
+        ports: Ports,
+        *,
+        cameras: Collection[str],
+        ledger: StageLedger,
+        stop: Stop,
+        drain_s: float = 30.0,
+    ) -> None:
+        self._name, self._stage, self._ports = name, stage, ports
+        self._open = set(cameras)
+        self._ledger, self._stop, self._drain_s = ledger, stop, drain_s
+        self._last_frame: dict[str, tuple[str, int]] = {}
+
+    def run(self) -> None:
+        """Run until every camera has ended, or as asked; then close the stage and its ports."""
+        last_s = time.monotonic()
+        with closing(self._ports), closing(self._stage):
+            while self._open and not self._stop.now():
+                self._answer_questions()
+                message = self._receive()
+                if message is not None:
+                    self._take(message)
+                    last_s = time.monotonic()
+                elif self._waited_enough(last_s):
+                    break
+
+    def _receive(self) -> Message | None:
+        inlet, control = self._ports.inlet, self._ports.control
+        try:
+            message = inlet.receive(0)
+            if message is None:
+                questions = [control.socket] if control else []
+                wait_for([*inlet.sockets(), *questions], _IDLE_S)
+                message = inlet.receive(0)
+        except MessageError:
+            self._ledger.count(UNATTRIBUTED, Count.ERRORS)
+            return None
+        return message
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, EndOfStream):
+            for addition in self._stage.finish(message):
+                self._pass_on(addition)
+            self._pass_on(message)
+            self._open.discard(message.camera)
+        elif isinstance(message, (Event, ControlRequest, ControlReply)):
+            self._ledger.count(UNATTRIBUTED, Count.ERRORS)
+        else:
+            self._handle(message)
+
+    def _handle(self, message: FrameMessage) -> None:
+        camera, frame = message.frame.camera, (message.frame.run, message.frame.number)
+        if self._last_frame.get(camera) == frame:  # what the stage before had left at the end: no new frame
+            for addition in self._stage.handle(message):
+                self._pass_on(addition)
+            return
+        self._last_frame[camera] = frame
+        self._ledger.count(camera, Count.RECEIVED)
+        try:
+            answers = list(self._stage.handle(message))
+        except StaleFrameError:
+            self._ledger.count(camera, Drop.STALE)
+            return
+        self._ledger.count(camera, Count.HANDLED)
+        self._send_all(answers)
+
+    def _send_all(self, messages: Iterable[FrameMessage]) -> None:
+        for message in messages:
+            camera = message.frame.camera
+            if self._pass_on(message):
+                self._ledger.count(camera, Count.SENT)
+            else:
+                self._ledger.count(camera, Drop.STOPPED if self._stop.now() else Drop.QUEUE_FULL)
+
+    def _pass_on(self, message: FrameMessage | EndOfStream) -> bool:
+        if self._ports.trace:
+            self._ports.trace.append(message)
+        return self._ports.outlet is None or self._ports.outlet.send(message, self._stop.now)
+
+    def _answer_questions(self) -> None:
+        if self._ports.control:
+            self._ports.control.serve(self._stage.control)
+
+    def _waited_enough(self, last_s: float) -> bool:
+        if self._stop.raised_at_s is None:
+            return False
+        waited_s = time.monotonic() - max(last_s, self._stop.raised_at_s)
+        if self._stop.level >= Level.FLUSH:
+            return waited_s > _FLUSH_S
+        if waited_s > self._drain_s:
+            raise StageDiedError(
+                f"{self._name} was asked to drain and for {self._drain_s:g} s nothing came",
+                wanted=f"the end of {', '.join(sorted(self._open))}",
+                fix="Look at the stages before it",
+            )
+        return False
+
+
+@contextmanager
+def one_line_errors(name: str, log_folder: Path | None = None) -> Iterator[None]:
+    """Turn whatever goes wrong inside into one clear line; a defect's traceback goes to a log file."""
+    try:
+        yield
+    except GaitwayError:
+        raise
+    except Exception as error:
+        line = f"{type(error).__name__}: {error}"
+        log = _log_traceback(name, log_folder)
+        fix = f"This is a defect; its traceback is in {log}" if log else "This is a defect"
+        raise StageDiedError(f"stage {name} failed ({line})", fix=fix) from error
+
+
+def _log_traceback(name: str, folder: Path | None) -> Path | None:
+    if folder is None:
+        return None
+    path = folder / f"{name}.traceback.log"
+    try:
+        path.write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError:  # a full disk must not hide what went wrong
+        return None
+    return path
