@@ -1,0 +1,59 @@
+"""``run_pipeline.py bench NAME``: run one benchmark and print its figures beside its goals."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from rich.table import Table
+
+from benchmarks.report import BenchResult
+from commands.cli import add_json_argument, out, print_json
+
+# Name -> what it measures; each is benchmarks/NAME.py with ``configure(parser)`` and ``run(arguments)``.
+BENCHES = {
+    "perception": "people found, masks and joints against rendered truth; --clips shows real ones",
+    "endtoend": "the whole pipeline against the floor: decoding and net time alone",
+    "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
+    "transport": "one 1080p frame over one hop: ours, a bare copy, ZeroMQ",
+    "tracking": "windows, ids and switches against a known tracker",
+    "models": "sequences a second for each gait family in each runtime",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """One sub-command a bench, each with its own flags."""
+    benches = parser.add_subparsers(dest="bench", metavar="NAME", required=True)
+    for name, text in BENCHES.items():
+        child = benches.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        add_json_argument(child)
+        importlib.import_module(f"benchmarks.{name}").configure(child)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it and print the result; 0 even where a bar is missed: the figure is the answer."""
+    result: BenchResult = importlib.import_module(f"benchmarks.{arguments.bench}").run(arguments)
+    if arguments.json:
+        print_json(result.as_dict())
+        return 0
+    show(result)
+    return 0
+
+
+def show(result: BenchResult) -> None:
+    """The result for people."""
+    figures = Table(title=f"{result.bench}: figures", box=None, title_justify="left")
+    figures.add_column("figure")
+    figures.add_column("value", justify="right")
+    for name, value in result.figures.items():
+        figures.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    bars = Table(title="bars", box=None, title_justify="left")
+    for heading in ("bar", "value", "goal", ""):
+        bars.add_column(heading)
+    for bar in result.bars:
+        sign = ">=" if bar.better == "higher" else "<="
+        verdict = "[green]reached[/]" if bar.ok else "[red]missed[/]"
+        bars.add_row(bar.name, f"{bar.value:.4g}", f"{sign} {bar.goal:g}", verdict)
+    out.print(figures)
+    if result.bars:
+        out.print(bars)

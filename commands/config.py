@@ -1,0 +1,128 @@
+"""``pipeline.yaml`` as one typed value, and ``run_pipeline.py config`` that checks and shows it.
+
+Each room defines its own part; this file only puts them together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import yaml
+
+from commands.cli import DEFAULT_CONFIG, add_config_arguments, add_json_argument, out, print_json, say
+from commands.settings import load_settings, parse_settings
+from engines.config import PerceiveConfig
+from engines.embed import EmbedConfig
+from gait.identify_stage import IdentifyConfig
+from stream.bus import check_endpoint
+from stream.config import StreamConfig
+from stream.errors import ConfigError
+from stream.sources import SourceOptions, redact
+from trackers.config import TrackConfig
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+ANSWERS: Final = ("perceive", "track", "embed", "identify")
+"""The parts that decide what is answered; transport, paths and endpoints do not."""
+
+
+class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One camera: where its frames come from, and how that source is read."""
+
+    source: Annotated[str, msgspec.Meta(min_length=1)]
+    options: SourceOptions = SourceOptions()
+
+
+class GalleryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the gallery lies."""
+
+    path: str = "gallery.sqlite"
+
+
+class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where identity events go: the log (relative to the run's folder) and the PUB socket.
+
+    ``sync``: force each event to the disk before it is published; off, the operating system decides when.
+    """
+
+    endpoint: str = "tcp://127.0.0.1:5577"
+    log: str = "events.jsonl"
+    sync: bool = False
+
+
+class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything ``pipeline.yaml`` can say. Relative paths are relative to the working folder."""
+
+    cameras: dict[str, CameraConfig] = {}
+    gallery: GalleryConfig = GalleryConfig()
+    events: EventsConfig = EventsConfig()
+    control: str = "ipc"
+    stream: StreamConfig = StreamConfig()
+    perceive: PerceiveConfig = PerceiveConfig()
+    track: TrackConfig = TrackConfig()
+    embed: EmbedConfig = EmbedConfig()
+    identify: IdentifyConfig = IdentifyConfig()
+
+    @property
+    def digest(self) -> str:
+        """Identifies what decides the answers: equal digests answer equally, whatever the transport."""
+        parts = {name: getattr(self, name) for name in ANSWERS}
+        return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:16]
+
+
+def load_config(path: Path | None, overrides: list[str]) -> PipelineConfig:
+    """The configuration at ``path`` (default: the repository's pipeline.yaml), checked beyond its types."""
+    chosen = path or DEFAULT_CONFIG
+    if path is None and not chosen.is_file():
+        config = parse_settings("", "defaults", PipelineConfig, overrides)
+    else:
+        config = load_settings(chosen, PipelineConfig, overrides)
+    for name in config.cameras:
+        check_camera_name(name, str(chosen))
+    check_endpoint(config.events.endpoint, bind=True)
+    return config
+
+
+def check_camera_name(name: str, where: str) -> None:
+    """Camera names become topics, file names and tracklet ids; raises ConfigError for what cannot."""
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"camera name {name!r}",
+            where=where,
+            wanted="1 to 32 letters, digits, '-' or '_', not starting with one of the last two",
+        )
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """``--show`` prints the resolved result; without it the file is only checked."""
+    add_config_arguments(parser)
+    add_json_argument(parser)
+    parser.add_argument(
+        "--show", action="store_true", help="print every setting as it resolves, defaults included"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, and show where asked."""
+    config = load_config(arguments.config, arguments.overrides)
+    plain = shown(config)
+    if arguments.json:
+        print_json(plain)
+    elif arguments.show:
+        out.print(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), highlight=False, markup=False)
+    else:
+        path = arguments.config or DEFAULT_CONFIG
+        say(f"{path}: good; {len(config.cameras)} camera(s), digest {config.digest}; see all with --show")
+    return 0
+
+
+def shown(config: PipelineConfig) -> dict[str, Any]:
+    """The configuration as plain values, credentials in camera addresses hidden."""
+    plain: dict[str, Any] = msgspec.to_builtins(config)
+    for camera in plain["cameras"].values():
+        camera["source"] = redact(camera["source"])
+    return {**plain, "digest": config.digest}

@@ -1,0 +1,160 @@
+"""The demo's table, annotated video and report page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.table import Table
+
+from commands.cli import out, progress, say
+from commands.finished import ledger_lines
+from commands.judging import NS, Verdict
+from commands.observe import Observation
+from commands.overlay import Image, Names, by_frame, contact_sheet, draw, write_video
+from commands.pipeline import Finished
+from commands.report import Report, Row, Span, write_report
+from stream.messages import Event, Tracked
+from stream.sources import open_source
+
+STILLS = 6
+GREY, AMBER = "#aaaaaa", "#e6a23c"
+PALETTE = ("#3cc860", "#3296e6", "#be5ac8", "#28bebe", "#f0785a", "#6e6edc", "#d2d232", "#f03caa")
+
+
+def print_table(verdicts: Sequence[Verdict], folder: Path) -> None:
+    """Who was there, who was recognised, with what probability, when."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("person", "enrolled", "in view", "answer", "probability", "first named", ""):
+        table.add_column(heading)
+    for verdict in verdicts:
+        probability = verdict.answer.probability if verdict.answer else None
+        table.add_row(
+            verdict.person,
+            "yes" if verdict.enrolled else "no",
+            f"{verdict.first_s:.1f}-{verdict.last_s:.1f} s",
+            verdict.text,
+            f"{probability:.0%}" if probability is not None else "-",
+            f"{verdict.named_s:.1f} s" if verdict.named_s is not None else "-",
+            "[green]right[/]" if verdict.right else "[red]wrong[/]",
+        )
+    out.print(table)
+    say(f"\n{folder}/report.html shows it all; annotated.mp4 and events.jsonl lie beside it")
+
+
+def write_pictures(
+    folder: Path,
+    verdicts: Sequence[Verdict],
+    events: Sequence[Event],
+    seen: Observation,
+    finished: Finished,
+    camera: str,
+) -> None:
+    """``annotated.mp4`` and ``report.html`` in ``folder``."""
+    stills: list[Image] = []
+    keep = set(np.linspace(0, max(0, len(seen.tracked) - 1), STILLS + 2).astype(int)[1:-1].tolist())
+
+    def frames() -> Iterator[tuple[float, Image]]:
+        with progress("drawing the annotated video", len(seen.tracked)) as step:
+            for index, (seconds, image) in enumerate(_drawn(folder / "probe.mp4", seen, events, camera)):
+                if index in keep:
+                    stills.append(image)
+                step.advance()
+                yield seconds, image
+
+    video = folder / "annotated.mp4"
+    write_video(video, frames())
+    sheet = contact_sheet(stills, columns=2, width=640) if stills else None
+    page = Report(
+        title="Gaitway demo",
+        lead=_lead(verdicts),
+        rows=_rows(verdicts, seen.tracked, events),
+        ledger=ledger_lines(finished),
+        made_by=_made_by(events, finished),
+        video=video,
+        stills=cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+        if sheet is not None
+        else None,
+        duration_s=_seconds(seen.tracked, len(seen.tracked) - 1),
+    )
+    write_report(page, folder / "report.html")
+
+
+def _drawn(
+    clip: Path, seen: Observation, events: Sequence[Event], camera: str
+) -> Iterator[tuple[float, Image]]:
+    people, tracked = by_frame(seen.people, seen.tracked, camera)
+    names = Names(events)
+    source = open_source(str(clip), camera)
+    try:
+        first_ns = None
+        for picture in source.frames():
+            first_ns = picture.captured_ns if first_ns is None else first_ns
+            if picture.number in people and picture.number in tracked:
+                image = draw(picture.image, people[picture.number], tracked[picture.number], names)
+                yield (picture.captured_ns - first_ns) * NS, image
+    finally:
+        source.close()
+
+
+def _lead(verdicts: Sequence[Verdict]) -> str:
+    enrolled = [v for v in verdicts if v.enrolled]
+    strangers = [v for v in verdicts if not v.enrolled]
+    right = sum(v.right for v in enrolled)
+    kept = sum(v.right for v in strangers)
+    return (
+        f"{right} of {len(enrolled)} enrolled walkers were named right; "
+        f"{kept} of {len(strangers)} stranger(s) stayed unnamed."
+    )
+
+
+def _seconds(tracked: Sequence[Tracked], index: int) -> float:
+    if not tracked:
+        return 1.0
+    return (tracked[index].frame.captured_ns - tracked[0].frame.captured_ns) * NS
+
+
+def _rows(verdicts: Sequence[Verdict], tracked: Sequence[Tracked], events: Sequence[Event]) -> list[Row]:
+    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(sorted(v.person for v in verdicts))}
+    start_ns = tracked[0].frame.captured_ns if tracked else 0
+    spans: dict[str, list[Span]] = defaultdict(list)
+    lifetimes: dict[str, tuple[int, int]] = {}
+    for message in tracked:
+        for track in message.tracks:
+            first = lifetimes.get(str(track.tracklet), (message.frame.captured_ns, 0))[0]
+            lifetimes[str(track.tracklet)] = (first, message.frame.captured_ns)
+    names = Names(events)
+    for tracklet, (first_ns, last_ns) in lifetimes.items():
+        turns = sorted({first_ns, *(e.captured_ns for e in events if e.tracklet == tracklet), last_ns})
+        for begin_ns, end_ns in pairwise(turns):
+            label = names.label(tracklet, begin_ns).text
+            colour = next((c for n, c in colours.items() if label.startswith(n)), GREY)
+            colour = AMBER if label == "unknown" else colour
+            text = "no answer yet" if label == "..." else label
+            spans[tracklet].append(Span((begin_ns - start_ns) * NS, (end_ns - start_ns) * NS, text, colour))
+    return [
+        Row(
+            v.person,
+            v.enrolled,
+            v.first_s,
+            v.last_s,
+            v.text,
+            v.answer.probability if v.answer else None,
+            v.named_s,
+            v.right,
+            tuple(span for tracklet in v.tracklets for span in spans[tracklet]),
+        )
+        for v in verdicts
+    ]
+
+
+def _made_by(events: Sequence[Event], finished: Finished) -> dict[str, str]:
+    start = next((e for e in events if e.kind == "start"), None)
+    made = {"configuration": finished.plan.config.digest, "transport": finished.plan.config.stream.transport}
+    if start is None:
+        return made
+    return {**made, "model": start.model or "-", **{key: str(value) for key, value in start.details.items()}}

@@ -1,0 +1,207 @@
+"""``run_pipeline.py doctor``: what this machine has, what is missing, and what to do about each."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes.util
+import importlib.metadata
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import av
+import zmq
+from rich.table import Table
+
+from commands.cli import add_config_arguments, add_json_argument, out, print_json
+from commands.config import PipelineConfig, load_config
+from engines.inventory import take_inventory
+from engines.weights import ALL, cache_folder, sha256_of
+from stream.bus import check_bindable
+from stream.errors import GaitwayError
+from stream.frames import shared_memory_folder
+
+State = Literal["ok", "note", "missing"]
+NEEDED_MB = 64
+CODECS = ("h264", "hevc", "mpeg4", "mjpeg", "vp9", "av1")
+# What wheels and cameras ask of the system, and the package that brings it (Debian name, Fedora name).
+LIBRARIES = {
+    "GL": ("libgl1", "mesa-libGL", "only for the opencv-python build with windows; ours has none"),
+    "v4l2": ("libv4l-0", "libv4l", "only for some USB cameras"),
+    "cuda": ("an NVIDIA driver", "an NVIDIA driver", "only for TensorRT and CUDA"),
+}
+OPTIONAL = {
+    "torch": "training and checkpoint import: pip install -e '.[train]'",
+    "onnxruntime": "a second CPU runtime: pip install -e '.[train]'",
+    "ultralytics": "YOLO weights as .pt: pip install -e '.[yolo]'",
+    "tensorrt": "NVIDIA GPUs: pip install tensorrt, with a driver",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: what it is, how it stands, and what to do if it does not."""
+
+    area: str
+    what: str
+    state: State
+    found: str
+    fix: str = ""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """No arguments of its own beyond the configuration to check."""
+    add_config_arguments(parser)
+    add_json_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the findings; 1 if something the default pipeline needs is missing."""
+    findings = examine(load_config(arguments.config, arguments.overrides))
+    healthy = all(finding.state != "missing" for finding in findings)
+    if arguments.json:
+        print_json({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
+        return 0 if healthy else 1
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "what", "found", "what to do"):
+        table.add_column(heading, overflow="fold")
+    marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
+    for finding in findings:
+        table.add_row(marks[finding.state], f"{finding.area}: {finding.what}", finding.found, finding.fix)
+    out.print(table)
+    return 0 if healthy else 1
+
+
+def examine(config: PipelineConfig) -> list[Finding]:
+    """Every finding, in the order of the table."""
+    checks: tuple[Callable[[], list[Finding]], ...] = (
+        _python,
+        _libraries,
+        _codecs,
+        _runtimes,
+        _weights,
+        lambda: _memory(config),
+        lambda: _ports(config),
+        _optional,
+    )
+    return [finding for check in checks for finding in check()]
+
+
+def _python() -> list[Finding]:
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("numpy", "openvino", "av", "pyzmq", "msgspec")
+    )
+    return [
+        Finding(
+            "python",
+            platform.python_version(),
+            "ok" if good else "missing",
+            f"{platform.system()} {platform.machine()}; {versions}",
+            "" if good else "Use Python 3.11, 3.12 or 3.13: make clean, then make run PYTHON=python3.12",
+        )
+    ]
+
+
+def _libraries() -> list[Finding]:
+    findings = []
+    for name, (debian, fedora, why) in LIBRARIES.items():
+        found = ctypes.util.find_library(name)
+        fix = "" if found else f"{why}: install {debian} (Debian, Ubuntu) or {fedora} (Fedora)"
+        findings.append(
+            Finding("library", f"lib{name}", "ok" if found else "note", found or "not there", fix)
+        )
+    return findings
+
+
+def _codecs() -> list[Finding]:
+    known = av.codecs_available
+    lacking = [codec for codec in CODECS if codec not in known]
+    encoder = "libx264" in known
+    return [
+        Finding(
+            "codecs",
+            "decoders",
+            "ok" if not lacking else "note",
+            ", ".join(codec for codec in CODECS if codec in known),
+            f"reinstall PyAV from its wheel to read {', '.join(lacking)}" if lacking else "",
+        ),
+        Finding(
+            "codecs",
+            "H.264 encoder",
+            "ok" if encoder else "missing",
+            "libx264" if encoder else "not there",
+            "" if encoder else "reinstall PyAV from its wheel: pip install --force-reinstall av",
+        ),
+    ]
+
+
+def _runtimes() -> list[Finding]:
+    inventory = take_inventory()
+    findings = [
+        Finding(
+            "runtime",
+            f"{runtime.name} {runtime.version or ''}".strip(),
+            "ok" if runtime.available else "note",
+            ", ".join(runtime.devices) or "not installed",
+            runtime.note,
+        )
+        for runtime in inventory.runtimes
+    ]
+    flags = ", ".join(inventory.cpu_flags) or "none that matter"
+    return [*findings, Finding("cpu", inventory.cpu or "unknown", "ok", f"{inventory.cores} cores; {flags}")]
+
+
+def _weights() -> list[Finding]:
+    findings = []
+    for weights in ALL:
+        path = cache_folder() / weights.name
+        if not path.is_file():
+            fix = "fetched at the first run (needs the package index once), or put the file there"
+            findings.append(Finding("weights", weights.name, "note", f"not in {path.parent}", fix))
+            continue
+        good = sha256_of(path) == weights.sha256
+        fix = "" if good else f"damaged: delete {path}; it is fetched again at the next run"
+        found = f"sha256 {weights.sha256[:12]}, {path}"
+        findings.append(Finding("weights", weights.name, "ok" if good else "missing", found, fix))
+    return findings
+
+
+def _memory(config: PipelineConfig) -> list[Finding]:
+    try:
+        folder = shared_memory_folder(config.stream.shared_memory)
+    except GaitwayError as error:
+        return [Finding("shared memory", "folder", "missing", str(error), error.fix)]
+    free_mb = shutil.disk_usage(folder).free // 2**20
+    enough = free_mb >= NEEDED_MB
+    fix = (
+        "" if enough else f"free {NEEDED_MB} MB there, or set stream.shared_memory (in Docker: --shm-size=1g)"
+    )
+    return [Finding("shared memory", str(folder), "ok" if enough else "missing", f"{free_mb} MB free", fix)]
+
+
+def _ports(config: PipelineConfig) -> list[Finding]:
+    findings = []
+    for name, endpoint in (("events", config.events.endpoint), ("control", config.control)):
+        try:
+            check_bindable(endpoint)
+            findings.append(Finding("endpoint", f"{name} {endpoint}", "ok", "free"))
+        except GaitwayError as error:
+            findings.append(Finding("endpoint", f"{name} {endpoint}", "note", error.what, error.fix))
+    curve = "CURVE" if zmq.has("curve") else "no CURVE"
+    return [*findings, Finding("zeromq", zmq.zmq_version(), "ok", curve)]
+
+
+def _optional() -> list[Finding]:
+    findings = []
+    for package, why in OPTIONAL.items():
+        try:
+            version = importlib.metadata.version(package)
+            findings.append(Finding("optional", package, "ok", version))
+        except importlib.metadata.PackageNotFoundError:
+            findings.append(Finding("optional", package, "note", "not installed", why))
+    return findings

@@ -1,0 +1,201 @@
+"""The annotated video: boxes, silhouettes, skeletons and names drawn over the frames they belong to.
+
+Drawn afterwards from what the stages sent each other (their traces) and the event log, so that the picture
+shows what the pipeline knew at that moment and the running pipeline pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gait.skeleton import layout_named
+from stream.errors import ResourceError
+from stream.messages import Event, Identity, People, Person, Track, Tracked
+
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+GREY: Final[Colour] = (170, 170, 170)
+AMBER: Final[Colour] = (60, 180, 250)
+# Far apart in hue, readable on light and dark ground alike (BGR).
+PALETTE: Final[tuple[Colour, ...]] = (
+    (96, 200, 60),
+    (230, 150, 50),
+    (200, 90, 190),
+    (190, 190, 40),
+    (90, 120, 240),
+    (220, 110, 110),
+    (50, 210, 210),
+    (170, 60, 240),
+)
+TIME_BASE: Final = Fraction(1, 90_000)
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is written over a person, and in which colour."""
+
+    text: str
+    colour: Colour
+
+
+class Names:
+    """The answer for each tracklet as it stood at any instant, from the events."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._answers: dict[str, list[tuple[int, Identity]]] = defaultdict(list)
+        for event in events:
+            if event.tracklet and event.identity:
+                self._answers[event.tracklet].append((event.captured_ns, event.identity))
+
+    def label(self, tracklet: str, at_ns: int) -> Label:
+        """The label at ``at_ns``."""
+        answer = None
+        for captured_ns, identity in self._answers.get(tracklet, ()):
+            if captured_ns <= at_ns:
+                answer = identity
+        if answer is None or answer.answer == "insufficient_evidence":
+            return Label("...", GREY)
+        if answer.answer == "unknown":
+            return Label("unknown", AMBER)
+        name = answer.name or answer.person or "?"
+        share = f" {answer.probability:.0%}" if answer.probability is not None else ""
+        return Label(name + share, PALETTE[zlib.crc32(name.encode()) % len(PALETTE)])
+
+
+def draw(image: Image, people: People, tracked: Tracked, names: Names) -> Image:
+    """A copy of ``image`` with everyone who is tracked in it."""
+    canvas = image.copy()
+    shown = [
+        (track, people.people[track.person])
+        for track in tracked.tracks
+        if track.person is not None and track.person < len(people.people)
+    ]
+    labels = [names.label(str(track.tracklet), tracked.frame.captured_ns) for track, _ in shown]
+    for (_, person), label in zip(shown, labels, strict=True):
+        _tint(canvas, person, label.colour)
+    for (track, person), label in zip(shown, labels, strict=True):
+        _bones(canvas, person, label.colour)
+        _plate(canvas, track, label)
+    return canvas
+
+
+def _tint(canvas: Image, person: Person, colour: Colour) -> None:
+    if person.mask is None:
+        return
+    height, width = canvas.shape[:2]
+    to_image = np.asarray(person.mask.to_image, dtype=np.float64).reshape(2, 3)
+    crop = person.mask.numpy().astype(np.uint8) * 255
+    corners = np.array(
+        [[0, 0, 1], [crop.shape[1], 0, 1], [0, crop.shape[0], 1], [crop.shape[1], crop.shape[0], 1]]
+    )
+    placed = corners @ to_image.T
+    left, top = np.floor(np.clip(placed.min(axis=0), 0, [width, height])).astype(int)
+    right, bottom = np.ceil(np.clip(placed.max(axis=0), 0, [width, height])).astype(int)
+    if right <= left or bottom <= top:
+        return
+    local = to_image.copy()
+    local[:, 2] -= (left, top)
+    mask = cv2.warpAffine(crop, local, (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR) > 127
+    region = canvas[top:bottom, left:right]
+    region[mask] = (0.6 * region[mask] + 0.4 * np.array(colour)).astype(np.uint8)
+    outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(region, outline, -1, colour, 1, cv2.LINE_AA)
+
+
+def _bones(canvas: Image, person: Person, colour: Colour) -> None:
+    points = person.keypoints.numpy()
+    bright = tuple(min(255, c + 60) for c in colour)
+    for start, end in layout_named(person.layout).edges:
+        if min(points[start, 2], points[end, 2]) > 0.5:
+            cv2.line(canvas, _pixel(points[start]), _pixel(points[end]), bright, 2, cv2.LINE_AA)
+
+
+def _pixel(point: NDArray[np.float32]) -> tuple[int, int]:
+    x, y = np.clip(np.nan_to_num(point[:2]), -1e4, 1e4)
+    return round(float(x)), round(float(y))
+
+
+def _plate(canvas: Image, track: Track, label: Label) -> None:
+    left, top, right, bottom = (round(v) for v in track.box)
+    cv2.rectangle(canvas, (left, top), (right, bottom), label.colour, 2, cv2.LINE_AA)
+    scale = max(0.45, canvas.shape[0] / 1400)
+    (width, height), base = cv2.getTextSize(label.text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    y = max(top, height + base + 4)
+    cv2.rectangle(canvas, (left, y - height - base - 4), (left + width + 8, y), label.colour, cv2.FILLED)
+    cv2.putText(
+        canvas,
+        label.text,
+        (left + 4, y - base),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        (20, 20, 20),
+        1,
+        cv2.LINE_AA,
+    )
+
+
+def write_video(path: Path, frames: Iterator[tuple[float, Image]]) -> int:
+    """Write (seconds, image) pairs as H.264 that browsers play; the number of frames written."""
+    count = 0
+    try:
+        with av.open(str(path), "w") as container:
+            stream = None
+            for seconds, image in frames:
+                even = image[: image.shape[0] & ~1, : image.shape[1] & ~1]
+                if stream is None:
+                    stream = container.add_stream(
+                        "libx264", rate=25, options={"crf": "26", "preset": "veryfast"}
+                    )
+                    stream.height, stream.width = even.shape[:2]
+                    stream.pix_fmt = "yuv420p"
+                    stream.time_base = stream.codec_context.time_base = TIME_BASE
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="bgr24")
+                frame.time_base, frame.pts = TIME_BASE, round(seconds / TIME_BASE)
+                container.mux(stream.encode(frame))
+                count += 1
+            if stream is not None:
+                container.mux(stream.encode(None))
+    except (OSError, av.error.FFmpegError) as error:
+        raise ResourceError(
+            f"the annotated video cannot be written ({error})",
+            where=str(path),
+            fix="Free some disk space or name another folder with --out",
+        ) from error
+    return count
+
+
+def by_frame(
+    people: Iterable[People], tracked: Iterable[Tracked], camera: str
+) -> tuple[Mapping[int, People], Mapping[int, Tracked]]:
+    """One camera's traces, by frame number."""
+    return (
+        {message.frame.number: message for message in people if message.frame.camera == camera},
+        {message.frame.number: message for message in tracked if message.frame.camera == camera},
+    )
+
+
+def contact_sheet(images: Sequence[Image], columns: int, width: int) -> Image:
+    """Pictures in rows, each ``width`` wide; missing places stay dark."""
+    small = [
+        cv2.resize(i, (width, round(i.shape[0] * width / i.shape[1])), interpolation=cv2.INTER_AREA)
+        for i in images
+    ]
+    height = max(i.shape[0] for i in small)
+    rows = -(-len(small) // columns)
+    sheet = np.full((rows * height, columns * width, 3), 24, np.uint8)
+    for index, picture in enumerate(small):
+        top, left = index // columns * height, index % columns * width
+        sheet[top : top + picture.shape[0], left : left + width] = picture
+    return sheet

@@ -1,0 +1,109 @@
+"""The whole flow on one screen: lay the stages out, start them, watch, and see that the books add up.
+
+source --frame--> perceive --people--> track --samples--> embed --vectors--> identify --events--> publish
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from commands.cli import ROOT, progress
+from commands.config import PipelineConfig
+from commands.plan import Last, RunPlan, write_plan
+from commands.stage import SOURCE, stage_runner
+from stream.errors import ConfigError, ResourceError
+from stream.ledger import Count, Ledger
+from stream.runner import StagePlan
+from stream.supervisor import Outcome, Supervisor
+
+_LOOK_S: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that ended: how, and the plan that says where its results lie."""
+
+    plan: RunPlan
+    outcome: Outcome
+
+
+def new_plan(
+    config: PipelineConfig, results: Path, *, last: Last = "publish", traces: bool = False, pipeline: str = ""
+) -> RunPlan:
+    """A plan with a name of its own; raises where there is no camera or no place for the results."""
+    if not config.cameras:
+        raise ConfigError(
+            "there is no camera",
+            wanted="at least one",
+            fix="Add it under cameras: in pipeline.yaml, or use --source",
+        )
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(
+            f"the folder cannot be made ({error.strerror})",
+            where=str(results),
+            fix="Name another one with --out",
+        ) from error
+    name = pipeline or uuid.uuid4().hex[:8]
+    return RunPlan(name, str(results.resolve()), config, last, traces)
+
+
+def run_plan(plan: RunPlan, expected_frames: int | None = None, what: str = "frames") -> Finished:
+    """Start every stage of ``plan``, watch until the last has ended; a bar shows the frames processed."""
+    write_plan(plan)
+    ledger = Ledger.create(plan.ledger, plan.stages, plan.cameras)
+    supervisor = Supervisor(
+        stage_plans(plan), ledger, pipeline=plan.pipeline, folder=plan.folder, config=plan.config.stream
+    )
+    try:
+        with progress(what, expected_frames) as step, _Watch(ledger, plan, step.set):
+            outcome = supervisor.run()
+    finally:
+        ledger.close()
+        plan.plan_file.unlink(missing_ok=True)
+    return Finished(plan, outcome)
+
+
+def stage_plans(plan: RunPlan) -> list[StagePlan]:
+    """How each stage is run: as a thread under inproc, as a process of its own otherwise."""
+    names = [*(f"{SOURCE}{camera}" for camera in plan.cameras), *plan.stages[1:]]
+    if plan.config.stream.transport == "inproc":
+        return [
+            StagePlan(name, run=stage_runner(plan, name), source=name.startswith(SOURCE)) for name in names
+        ]
+    entry = str(ROOT / "run_pipeline.py")
+    return [
+        StagePlan(
+            name,
+            argv=(sys.executable, entry, "stage", name, "--plan", str(plan.plan_file)),
+            source=name.startswith(SOURCE),
+        )
+        for name in names
+    ]
+
+
+class _Watch:
+    """While entered, tell ``show`` now and then how many frames the last stage has processed."""
+
+    def __init__(self, ledger: Ledger, plan: RunPlan, show: Callable[[int], None]) -> None:
+        self._rows, self._cameras, self._show = ledger.stage(plan.last), plan.cameras, show
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_LOOK_S):
+            self._show(sum(self._rows.value(camera, Count.HANDLED) for camera in self._cameras))

@@ -1,0 +1,99 @@
+"""What one run of the pipeline is: written once as JSON, read by every stage that belongs to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from commands.config import PipelineConfig
+from stream.config import hop_endpoints, runtime_folder
+from stream.errors import MessageError, ResourceError
+
+Last = Literal["embed", "publish"]
+
+FLOW: Final = ("source", "perceive", "track", "embed", "identify", "publish")
+"""The stages in the order of the flow; these names stand in the ledger."""
+TRACE_SUFFIX: Final = ".trace"
+
+
+class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One run: its configuration, where its results go, and how far it goes.
+
+    ``pipeline`` names its sockets and shared memory. ``last`` is the final stage: ``embed`` observes without
+    a gallery (enrolment), ``publish`` is the whole flow. ``traces`` keeps what perceive, track, embed sent.
+    """
+
+    pipeline: str
+    results: str
+    config: PipelineConfig
+    last: Last = "publish"
+    traces: bool = False
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of this run, in the order of the flow."""
+        return FLOW[: FLOW.index(self.last) + 1]
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras, in a fixed order."""
+        return tuple(sorted(self.config.cameras))
+
+    @property
+    def folder(self) -> Path:
+        """The runtime folder: sockets, ledger, logs."""
+        return runtime_folder(self.config.stream, self.pipeline)
+
+    @property
+    def ledger(self) -> Path:
+        """The file every stage counts in."""
+        return self.folder / "ledger"
+
+    @property
+    def plan_file(self) -> Path:
+        """Where the stages find this plan."""
+        return self.folder / "plan.json"
+
+    @property
+    def event_log(self) -> Path:
+        """The event log: as configured, relative to the results."""
+        return Path(self.results) / self.config.events.log
+
+    @property
+    def control(self) -> str:
+        """The identify stage's control socket; a folder's path keeps it to this user."""
+        return f"ipc://{self.folder}/control.sock"
+
+    def trace(self, stage: str) -> Path:
+        """Where ``stage`` keeps what it sent."""
+        return Path(self.results) / f"{stage}{TRACE_SUFFIX}"
+
+    def hop(self, name: str) -> str:
+        """The endpoint of a hop: ``frames-CAMERA`` into perceive, else named for the stage it leads into."""
+        frames = [f"frames-{camera}" for camera in self.cameras]
+        return hop_endpoints(self.config.stream, self.folder, [*frames, *self.stages[2:]])[name]
+
+
+def write_plan(plan: RunPlan) -> None:
+    """Leave the plan where the stages look for it; readable by this user alone (it may hold passwords)."""
+    try:
+        plan.plan_file.touch(mode=0o600)
+        plan.plan_file.write_bytes(msgspec.json.encode(plan))
+    except OSError as error:
+        raise ResourceError(
+            f"the plan cannot be written ({error.strerror})", where=str(plan.plan_file), fix="Free the disk"
+        ) from error
+
+
+def read_plan(path: Path) -> RunPlan:
+    """The plan at ``path``; raises MessageError where it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunPlan)
+    except OSError as error:
+        raise ResourceError(
+            f"no plan ({error.strerror})", where=str(path), fix="Stages are started by `run_pipeline.py run`"
+        ) from error
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise MessageError(f"damaged plan ({error})", where=str(path)) from error

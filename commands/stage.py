@@ -1,0 +1,191 @@
+"""Each stage of a run, put together: what it computes and what connects it, as a thread or a process."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+
+from commands.plan import RunPlan, read_plan
+from engines.embed import EmbedStage
+from engines.perceive import PerceiveStage, Perception
+from engines.weights import POSE_DETECTOR, POSE_LANDMARKS
+from gait.baseline import BaselineEmbedder
+from gait.body import body_of
+from gait.embedder import Embedder
+from gait.gallery.store import Gallery
+from gait.identify_stage import IdentifyStage
+from gait.score_map import built_in_map
+from gait.walkers.source import PREFIX as WALKERS
+from gait.walkers.source import WalkersSpec, open_walkers
+from stream.bus import Inlet, Outlet, Receiver
+from stream.control import ControlServer
+from stream.errors import ConfigError
+from stream.feed import FeedOptions, feed
+from stream.frames import FrameReader, FrameWriter
+from stream.ledger import Ledger
+from stream.life import Life, run_process
+from stream.loop import Ports, StageLoop
+from stream.merge import Merge
+from stream.sources import open_source, register_source
+from stream.stage import Stage
+from stream.trace import TraceWriter
+from trackers.stage import TrackStage
+
+SOURCE = "source-"
+TRACED = ("perceive", "track", "embed")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The stage's name and the plan it belongs to."""
+    parser.add_argument("name", help="source-CAMERA, perceive, track, embed, identify or publish")
+    parser.add_argument("--plan", type=Path, required=True, help="the run's plan.json")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one stage as this process, under its supervisor."""
+    plan = read_plan(arguments.plan)
+    name: str = arguments.name
+    return run_process(
+        name, stage_runner(plan, name), source=name.startswith(SOURCE), logs=plan.folder / "logs"
+    )
+
+
+def embedder_of(plan: RunPlan) -> Embedder:
+    """The recogniser the configuration asks for; today that is the baseline."""
+    del plan
+    return BaselineEmbedder()
+
+
+def stage_runner(plan: RunPlan, name: str) -> Callable[[Life], None]:
+    """What runs stage ``name`` to its end."""
+    if name.startswith(SOURCE):
+        return lambda life: _run_source(plan, name.removeprefix(SOURCE), life)
+    if name not in plan.stages[1:]:
+        raise ConfigError(f"no stage {name!r} in this run", wanted=", ".join(plan.stages))
+    return lambda life: _run_stage(plan, name, life)
+
+
+def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
+    stream, asked = plan.config.stream, plan.config.cameras[camera]
+    register_source(WALKERS, open_walkers)
+    source = open_source(asked.source, camera, asked.options)
+    writer = FrameWriter(
+        camera,
+        slots=stream.ring_slots,
+        pipeline=plan.pipeline,
+        folder=Path(stream.shared_memory) if stream.shared_memory else None,
+    )
+    ledger = Ledger.open(plan.ledger)
+    try:
+        outlet = Outlet(plan.hop(f"frames-{camera}"), live=source.live, limits=stream.limits)
+        try:
+            life.ready()
+            options = FeedOptions(realtime=asked.options.realtime, drain_s=stream.drain_s)
+            feed(source, writer, outlet, ledger.stage("source"), life.stop, options)
+        finally:
+            outlet.close()
+    finally:
+        writer.close()
+        source.close()
+    if source.problem is not None:
+        raise source.problem
+
+
+def _run_stage(plan: RunPlan, name: str, life: Life) -> None:
+    stage = BUILDERS[name](plan)
+    ports = _ports(plan, name)
+    loop = StageLoop(
+        name,
+        stage,
+        ports,
+        cameras=plan.cameras,
+        ledger=Ledger.open(plan.ledger).stage(name),
+        stop=life.stop,
+        drain_s=plan.config.stream.drain_s,
+    )
+    life.ready()
+    loop.run()
+
+
+def _ports(plan: RunPlan, name: str) -> Ports:
+    limits = plan.config.stream.limits
+    inlet: Receiver
+    if name == "perceive":
+        inlet = Merge(
+            {c: Inlet(plan.hop(f"frames-{c}"), limits=limits) for c in plan.cameras}, live=_live(plan)
+        )
+    else:
+        inlet = Inlet(plan.hop(name), limits=limits)
+    following = plan.stages[plan.stages.index(name) + 1 :]
+    return Ports(
+        inlet,
+        Outlet(plan.hop(following[0]), limits=limits) if following else None,
+        ControlServer(plan.control) if name == "identify" else None,
+        TraceWriter(plan.trace(name)) if plan.traces and name in TRACED else None,
+    )
+
+
+def _live(plan: RunPlan) -> tuple[str, ...]:
+    """The cameras whose frames cannot be waited for: those with an address or a device, and live walkers."""
+    return tuple(name for name, camera in plan.config.cameras.items() if is_live(camera.source))
+
+
+def is_live(source: str) -> bool:
+    """Whether a source's form says that it is live."""
+    if source.startswith(WALKERS):
+        return bool(WalkersSpec.parse(source).live)
+    return source.startswith(("rtsp://", "rtsps://", "http://", "https://", "usb:"))
+
+
+def _perceive(plan: RunPlan) -> Stage:
+    folder = plan.config.stream.shared_memory
+    frames = FrameReader(folder=Path(folder) if folder else None)
+    return PerceiveStage(frames, Perception.load(plan.config.perceive))
+
+
+def _track(plan: RunPlan) -> Stage:
+    return TrackStage(body_of, plan.config.track)
+
+
+def _embed(plan: RunPlan) -> Stage:
+    return EmbedStage(embedder_of(plan), plan.config.embed)
+
+
+def _identify(plan: RunPlan) -> Stage:
+    config, model = plan.config, embedder_of(plan).model
+    return IdentifyStage(
+        Gallery(Path(config.gallery.path), endpoint=plan.control),
+        model,
+        built_in_map(model.name),
+        config.identify,
+        config_digest=config.digest,
+        engines=engine_names(plan),
+    )
+
+
+def _publish(plan: RunPlan) -> Stage:
+    from stream.publish import Publisher, PublishStage
+
+    events = plan.config.events
+    return PublishStage(plan.event_log, Publisher(events.endpoint), sync=events.sync)
+
+
+BUILDERS: dict[str, Callable[[RunPlan], Stage]] = {
+    "perceive": _perceive,
+    "track": _track,
+    "embed": _embed,
+    "identify": _identify,
+    "publish": _publish,
+}
+
+
+def engine_names(plan: RunPlan) -> dict[str, str | int | float]:
+    """What perceived, for the log: the nets' digests, the runtime and its precision."""
+    return {
+        "detector": POSE_DETECTOR.sha256[:16],
+        "landmarks": POSE_LANDMARKS.sha256[:16],
+        "precision": plan.config.perceive.nets.precision,
+        "runtime": f"openvino {importlib.metadata.version('openvino')}",
+    }
