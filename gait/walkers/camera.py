@@ -18,7 +18,7 @@ NEAR_M = 0.3
 
 @dataclass(frozen=True)
 class Camera:
-    """``x``, ``y``, ``height`` metres; ``heading`` as for paths, ``pitch`` down, radians; ``focal`` pixels."""
+    """``x``, ``y``, ``height`` metres; ``heading`` as paths, ``pitch`` down, radians; ``focal`` pixels."""
 
     width: int = 1280
     height_px: int = 720

@@ -15,18 +15,21 @@ from gait.walkers.timing import Instant, Timing
 
 Floats = NDArray[np.float64]
 UP = np.array([0.0, 0.0, 1.0])
-HEEL_SHARE, BALL_SHARE = 0.24, 0.50
+HEEL_SHARE, BALL_SHARE = 0.24, 0.58
 """Shares of the foot's length behind the ankle, and from the ankle to the ball."""
+HEEL_RISE = 3.0
+"""The heel leaves the ground slowly, then ever faster."""
 LOADING = 0.09
 """Share of a stride from heel strike to the flat foot."""
 
 
 @dataclass(frozen=True)
 class Foot:
-    """``ankle`` (3,) metres; ``forward`` along the sole, ``left``, ``up`` unit axes; ``planted`` in stance."""
+    """``ankle`` (3,) metres; unit ``forward`` along the sole, ``toes`` along the toes, ``left``, ``up``."""
 
     ankle: Floats
     forward: Floats
+    toes: Floats
     left: Floats
     up: Floats
     planted: bool
@@ -67,7 +70,7 @@ class Feet:
         action, stance = self._action(side), self._person.gait.stance
         pitch = action.strike_pitch * vigour * (1 - _smooth(share / LOADING))
         rise = max(0.0, (share - action.rise_from) / (stance - action.rise_from))
-        pitch -= action.rise_pitch * vigour * rise**2
+        pitch -= action.rise_pitch * vigour * rise**HEEL_RISE
         return self._pivot(*self._print(side, step), pitch)
 
     def _pivot(self, at: Floats, heading: float, pitch: float) -> Foot:
@@ -77,7 +80,9 @@ class Feet:
         # Toes up: the heel carries; toes down: the ball does.
         along = (-HEEL_SHARE if pitch > 0 else BALL_SHARE) * body.foot
         ankle = at + along * level - along * forward + body.ankle_height * up
-        return Foot(ankle, forward, np.cross(up, forward), up, planted=True)
+        # The toes lie flat as long as the ball carries.
+        toes = level if pitch < 0 else forward
+        return Foot(ankle, forward, toes, np.cross(up, forward), up, planted=True)
 
     def _swinging(self, side: int, step: int, share: float, vigour: float) -> Foot:
         """A cubic from toe-off to heel strike that leaves and arrives with the stance's own speed."""
@@ -95,12 +100,13 @@ class Feet:
         pitch = action.strike_pitch * _smooth((u - 0.45) / 0.55) - action.rise_pitch * _falling(u)
         heading = _blend_heading(off.forward, on.forward, _smooth(u))
         forward, up = _pitched(heading, pitch * vigour)
-        return Foot(ankle, forward, np.cross(up, forward), up, planted=False)
+        toes, _ = _pitched(heading, pitch * vigour * _smooth(2.5 * u))
+        return Foot(ankle, forward, toes, np.cross(up, forward), up, planted=False)
 
 
 def _falling(u: float) -> float:
-    """From 1 at toe-off to 0 at two thirds of the swing, still rising a little at first as the toe leaves."""
-    return 1 - _smooth(u / 0.66)
+    """From 1 at toe-off to 0 past the middle of the swing."""
+    return 1 - _smooth(u / 0.58)
 
 
 def _pitched(level: Floats, pitch: float) -> tuple[Floats, Floats]:

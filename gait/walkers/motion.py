@@ -135,7 +135,7 @@ class Walk:
         joints[7] = joints[0] + 0.5 * body.trunk * low / np.linalg.norm(low)
         high = chest.turned(pitch=0.5 * gait.slouch).up
         joints[8] = joints[7] + 0.5 * body.trunk * high
-        neck = head.turned(pitch=gait.slouch + 0.15).up + 0.4 * high
+        neck = head.turned(pitch=gait.slouch + 0.08).up + 0.4 * high
         joints[9] = joints[8] + body.head_height * neck / np.linalg.norm(neck)
         half = body.shoulder_width / 2 * chest.left
         joints[13:16] = self._arm(joints[8] - half, chest, gait.right_arm, now, side=0)

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from gait.walkers.camera import NEAR_M, Camera
-from gait.walkers.flesh import Tube, angles
+from gait.walkers.tubes import Tube, angles
 
 Floats = NDArray[np.float64]
 SHIFT = 4
 """Fixed-point bits of a corner's position."""
+STRENGTH_UNIT = 200
+"""Light of strength 1 as it is stored beside the colours."""
+AMBIENT = 0.16
+PATCH_SHARE = 0.012
+"""About the width of a patch, as a share of a person's height."""
 REACH_PX = 20_000
 """Corners further off the picture are held there, within what fixed point can carry."""
 
@@ -30,7 +36,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Patches:
-    """``corners`` (n, 4, 2) pixels, far to near; ``colours`` (n, 4) blue, green, red and 255, in 0-255."""
+    """``corners`` (n, 4, 2) pixels, far to near; ``colours`` (n, 4) blue, green, red, light: 1-255."""
 
     corners: Floats
     colours: Floats
@@ -48,7 +54,7 @@ class Layer:
 
 def sides_for(height_px: float) -> int:
     """Corners to a ring: as many as can be told apart."""
-    return int(np.clip(round(height_px / 22), 8, 18))
+    return int(np.clip(round(height_px / 20), 8, 16))
 
 
 def supersampling_for(height_px: float) -> int:
@@ -58,7 +64,7 @@ def supersampling_for(height_px: float) -> int:
 
 def patches(tubes: list[Tube], camera: Camera, light: Light) -> Patches:
     """The patches that face the camera, shaded."""
-    quads, inside, colours = _surface(tubes)
+    quads, inside, colours, nudge = _surface(tubes)
     middle = quads.mean(axis=1)
     normal = np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
@@ -67,13 +73,15 @@ def patches(tubes: list[Tube], camera: Camera, light: Light) -> Patches:
     distance = np.linalg.norm(sight, axis=1)
     facing = (np.sum(normal * sight, axis=1) > -0.02 * distance) & (camera.to_camera(middle)[:, 2] > NEAR_M)
     order = np.flatnonzero(facing)
-    order = order[np.argsort(-distance[order], kind="stable")]
+    order = order[np.argsort((nudge - distance)[order], kind="stable")]
     pixels, _ = camera.project(quads[order])
-    return Patches(pixels, _shade(colours[order], normal[order], sight[order] / distance[order, None], light))
+    strength = _strength(normal[order], sight[order] / distance[order, None], light) * STRENGTH_UNIT
+    albedo = colours[order][:, ::-1] * light.tint[::-1] * 255
+    return Patches(pixels, np.column_stack([albedo, strength]).clip(1, 255))
 
 
-def _surface(tubes: list[Tube]) -> tuple[Floats, Floats, Floats]:
-    """All quads (n, 4, 3), a point inside the body for each (n, 3), and their colours (n, 3)."""
+def _surface(tubes: list[Tube]) -> tuple[Floats, Floats, Floats, Floats]:
+    """All quads (n, 4, 3), a point inside the body for each (n, 3), their colours (n, 3) and nudges (n,)."""
     sides = tubes[0].paint.shape[1]
     turn = angles(sides)
     cos, sin = np.cos(turn), np.sin(turn)
@@ -92,29 +100,44 @@ def _surface(tubes: list[Tube]) -> tuple[Floats, Floats, Floats]:
     axis = (near.mean(axis=1) + far.mean(axis=1)) / 2
     inside = np.broadcast_to(axis[:, None], (low.size, sides, 3))
     paint = np.concatenate([tube.paint for tube in tubes])
-    return quads.reshape(-1, 4, 3), inside.reshape(-1, 3), paint.reshape(-1, 3)
+    nudge = np.repeat(np.concatenate([tube.nudge for tube in tubes]), sides)
+    return quads.reshape(-1, 4, 3), inside.reshape(-1, 3), paint.reshape(-1, 3), nudge
 
 
-def _shade(colours: Floats, normal: Floats, sight: Floats, light: Light) -> Floats:
+def _strength(normal: Floats, sight: Floats, light: Light) -> Floats:
     """A lamp that wraps softly round, light from the sky, and a darker rim where the surface turns away."""
     lamp = np.clip((normal @ light.towards + 0.35) / 1.35, 0, 1)
     sky = 0.5 + 0.5 * normal[:, 2]
-    rim = 0.72 + 0.28 * np.clip(np.sum(normal * sight, axis=1), 0, 1) ** 0.7
-    strength = (light.key * lamp + light.sky * sky + 0.16) * rim
-    bgr = (colours * strength[:, None] * light.tint)[:, ::-1]
-    soft = np.where(bgr > 0.8, 0.8 + 0.2 * np.tanh((bgr - 0.8) / 0.2), bgr)
-    return np.concatenate([255 * soft, np.full((bgr.shape[0], 1), 255.0)], axis=1)
+    rim = 0.70 + 0.30 * np.clip(np.sum(normal * sight, axis=1), 0, 1) ** 0.7
+    return np.asarray((light.key * lamp + light.sky * sky + AMBIENT) * rim)
 
 
-def draw(what: Patches, window: tuple[int, int, int, int], fine: int) -> Layer:
-    """Paint the patches into ``window`` (left, top, right, bottom), ``fine`` times finer, then reduce."""
+def draw(what: Patches, window: tuple[int, int, int, int], height_px: float) -> Layer:
+    """Paint the patches into ``window`` (left, top, right, bottom) on a finer grid, then reduce.
+
+    Light is smoothed over the size of a patch before it meets the colours, so that flat patches look round
+    while stripes and eyes stay sharp.
+    """
     left, top, right, bottom = window
-    width, height = right - left, bottom - top
+    width, height, fine = right - left, bottom - top, supersampling_for(height_px)
     canvas = np.zeros((height * fine, width * fine, 4), np.uint8)
     moved = np.clip(what.corners - (left, top), -REACH_PX, REACH_PX) * fine - 0.5
     corners = np.round(moved * (1 << SHIFT)).astype(np.int32)
     for quad, colour in zip(corners, what.colours.tolist(), strict=True):
         cv2.fillConvexPoly(canvas, quad, colour, cv2.LINE_8, SHIFT)
-    smooth = cv2.blur(canvas, (3, 3))
-    small = np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    return Layer(small[..., :3], small[..., 3], left, top)
+    strength = cv2.extractChannel(canvas, 3)
+    _, cover = cv2.threshold(strength, 0, 255, cv2.THRESH_BINARY)
+    side = 2 * round(PATCH_SHARE * height_px * fine / 2) + 1
+    light = cv2.divide(_smoothed(strength, side), _smoothed(cover, side), scale=255)
+    albedo = cv2.cvtColor(canvas, cv2.COLOR_BGRA2BGR)
+    lit = cv2.multiply(albedo, cv2.cvtColor(light, cv2.COLOR_GRAY2BGR), scale=1 / STRENGTH_UNIT)
+    return Layer(_reduced(lit, width, height), _reduced(cover, width, height), left, top)
+
+
+def _smoothed(image: MatLike, side: int) -> MatLike:
+    return cv2.blur(cv2.blur(image, (side, side)), (side, side))
+
+
+def _reduced(image: MatLike, width: int, height: int) -> NDArray[np.uint8]:
+    smooth = cv2.blur(image, (3, 3))
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

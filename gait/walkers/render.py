@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gait.walkers.camera import NEAR_M, Camera
 from gait.walkers.flesh import dress
 from gait.walkers.motion import BONES, Pose
-from gait.walkers.paint import Layer, Light, draw, patches, sides_for, supersampling_for
+from gait.walkers.paint import Layer, Light, draw, patches, sides_for
 from gait.walkers.person import Person
 from gait.walkers.truth import Crop, TruthPerson
 from stream.messages import Box
@@ -48,7 +48,10 @@ def draw_person(person: Person, pose: Pose, camera: Camera, light: Light) -> Dra
         return None
     low, high = what.corners.min(axis=(0, 1)), what.corners.max(axis=(0, 1))
     box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-    layer = draw(what, _window(box, camera), supersampling_for(height_px))
+    layer = draw(what, _window(box, camera), height_px)
+    rows, columns, *_ = _inside(layer, (camera.height_px, camera.width))
+    if rows.stop <= rows.start or columns.stop <= columns.start:
+        return None
     return Drawn(person, layer, box, float(depth[0]), pose.joints)
 
 

@@ -73,7 +73,7 @@ def _demo_clip(seed: int, name: str, camera: Camera, people: list[Person]) -> Sc
     walkers = []
     for number, (person, depth) in enumerate(zip(people, depths, strict=True)):
         rightwards = (number % 2 == 0) != flip
-        slant = float(np.deg2rad(rng.uniform(-9, 9)))
+        slant = float(np.deg2rad(rng.uniform(-7, 7)))
         walkers.append(_crossing(person, camera, float(depth), rightwards, slant, 1.2 * number))
     seconds = max(walker.leave_s for walker in walkers) + 0.2
     return Scene(seed, camera, tuple(walkers), seconds, name=name)
@@ -82,20 +82,39 @@ def _demo_clip(seed: int, name: str, camera: Camera, people: list[Person]) -> Sc
 def perception_scene(
     seed: int, walkers: int = 3, height_px: tuple[float, float] = (60.0, 600.0), seconds: float = 8.0
 ) -> Scene:
-    """People from ``height_px`` low to high, at any heading, crossing and entering while the clip runs."""
+    """People from ``height_px`` low to high at any heading: they cross, and come and go while the clip runs."""
     rng = stream(seed, "perception")
-    camera = Camera(focal=1000.0, height=float(rng.uniform(1.3, 2.6)), pitch=float(rng.uniform(0.02, 0.12)))
-    low, high = height_px
-    sizes = np.exp(rng.uniform(np.log(low), np.log(high), walkers))
-    crowd = []
-    for person, size in zip(sample_people(seed, walkers), sizes, strict=True):
-        depth = camera.distance_for(person.body.stature, float(size))
-        slant = float(rng.uniform(-1.2, 1.2)) if depth > 4 else float(rng.uniform(-0.2, 0.2))
-        reach = camera.width / 2 / camera.focal * depth / np.cos(slant)
-        slant = slant if reach < 9 else slant * 0.5
-        enter = float(rng.uniform(-4.0, 0.5 * seconds))
-        crowd.append(_crossing(person, camera, depth, bool(rng.random() < 0.5), slant, enter))
-    return Scene(seed, camera, tuple(crowd), seconds, wall_m=40.0, name=f"perception-{walkers}")
+    people = sample_people(seed, walkers)
+    sizes = np.exp(rng.uniform(*np.log(height_px), walkers))
+    focal = 1000.0
+    depths = focal * np.array([person.body.stature for person in people]) / sizes
+    # A near person fills the picture, so the camera looks at the middle of the nearest body.
+    near = float(depths.min())
+    height = float(rng.uniform(0.95, 1.3) if near < 5 else rng.uniform(1.2, 2.6))
+    camera = Camera(focal=focal, height=height, pitch=0.85 * (height - 0.87) / near)
+    crowd = tuple(
+        _passing(rng, person, camera, float(depth), seconds)
+        for person, depth in zip(people, depths, strict=True)
+    )
+    ends = [place for one in crowd for place in (one.path.at(0.0), one.path.at(one.path.length))]
+    wall = max(float(place.at[1]) for place in ends) + 2.0
+    return Scene(seed, camera, crowd, seconds, wall_m=wall, name=f"perception-{walkers}")
+
+
+def _passing(
+    rng: np.random.Generator, person: Person, camera: Camera, depth_m: float, seconds: float
+) -> Walker:
+    """Walk all through the clip and be ``depth_m`` away, somewhere in the picture, at some time within it."""
+    when = float(rng.uniform(0.2, 0.8)) * seconds
+    reach = person.gait.speed * max(when, seconds - when)
+    steepest = np.arcsin(min(1.0, 0.4 * depth_m / reach))
+    slant = float(rng.uniform(-steepest, steepest)) + (np.pi if rng.random() < 0.5 else 0.0)
+    at = np.array(camera.ground(float(rng.uniform(0.2, 0.8)) * camera.width, depth_m))
+    # Heading pi/2 looks along y, so a slant from the x axis is a slant from side-on.
+    way = np.array([np.cos(slant), np.sin(slant)]) * person.gait.speed
+    start, end = at - way * when, at + way * (seconds - when + 0.1)
+    path = Path.line((float(start[0]), float(start[1])), (float(end[0]), float(end[1])))
+    return Walker(person, path, phase=float(rng.random()))
 
 
 def endtoend_scene(seed: int, seconds: float = 12.0) -> Scene:
@@ -124,4 +143,5 @@ def street_scene(
             walker = _crossing(person, camera, float(depth), lap % 2 == 0, slant, enter)
             walkers.append(walker)
             enter, lap = walker.leave_s + 0.3, lap + 1
-    return Scene(seed, camera, tuple(walkers), seconds, fps, name="street")
+    wall = max(12.0, float(depths[-1]) + 3.0)
+    return Scene(seed, camera, tuple(walkers), seconds, fps, wall, name="street")
