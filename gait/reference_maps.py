@@ -1,0 +1,162 @@
+"""The skeleton maps that published checkpoints were trained on, and a rasteriser kept for ablation only.
+
+``reference_maps`` follows SkeletonGait (Fan et al., AAAI 2024): its own 128 x 128 canvas and its own crop,
+so the body fills about rows 10 to 53 of 64 while the silhouette fills all of them. New nets use
+``gait.maps``, which draws into the silhouette's crop.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gait.skeleton import COCO17, Layout, convert, impute_missing
+from stream.errors import MessageError
+
+CANVAS: Final = 128
+BODY_PX: Final = 85
+SIGMA_PX: Final = 8.0
+CUT_SIGMAS: Final = 3.0
+NEIGHBOURS: Final = 4
+LIMBS: Final = (
+    *((0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (5, 7), (7, 9), (0, 6), (6, 8), (8, 10)),
+    *((5, 11), (11, 13), (13, 15), (6, 12), (12, 14), (14, 16), (11, 12)),
+)
+"""COCO-17; the shoulders hang on the nose."""
+
+Maps = NDArray[np.float32]
+_UNIT: Final = np.float32(SIGMA_PX * np.sqrt(2))
+_CUT: Final = CUT_SIGMAS * SIGMA_PX
+_CROPPED: Final = 64
+_JOINTS: Final = tuple((k, k) for k in range(COCO17.size))
+
+
+def reference_maps(points: NDArray[Any], layout: Layout = COCO17, width: int = 44) -> Maps:
+    """2D points (T, K, 3: x, y, confidence) in any pixels -> (T, 2, 64, width) in [0, 1]: limbs, joints.
+
+    Missing points (x = y = 0) are imputed over the frames first. ``width`` is 64 or less, cut centrally.
+    """
+    if not 0 < width <= _CROPPED:
+        raise MessageError(f"maps {width} wide", wanted=f"1 to {_CROPPED}")
+    placed = _on_canvas(impute_missing(convert_kept(points, layout), NEIGHBOURS))
+    first = (_CROPPED - width) // 2
+    limbs, joints = _Painter(LIMBS), _Painter(_JOINTS)
+    maps = np.zeros((len(placed), 2, _CROPPED, _CROPPED), np.uint8)
+    for frame, cropped in zip(placed, maps, strict=True):
+        _crop(limbs.paint(frame), joints.paint(frame), cropped)
+    return maps[..., first : first + width].astype(np.float32) / np.float32(255)
+
+
+def convert_kept(points: NDArray[Any], layout: Layout) -> NDArray[np.float32]:
+    """Points in COCO-17, those of confidence 0 kept where they are: only x = y = 0 counts as missing."""
+    values = np.nan_to_num(np.asarray(points, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    moved = convert(values[..., :2], layout, COCO17, confidence=False).points
+    sure = convert(values[..., 2:], layout, COCO17, confidence=False).points
+    return np.asarray(np.nan_to_num(np.concatenate([moved, np.clip(sure, 0, 1)], axis=-1)))
+
+
+def single_pixel_maps(joints_3d: NDArray[Any], height: int = 64, width: int = 44) -> Maps:
+    """The rasteriser of the fusion net's reference, defects and all: (T, K, 3) -> (T, 2, H, W).
+
+    Every axis is stretched from its minimum to its maximum in each frame by itself; a joint is one pixel,
+    1 in the first channel and its stretched depth in the second; both are divided by 255 as silhouettes are.
+    """
+    joints = np.nan_to_num(np.asarray(joints_3d, np.float64))
+    low, high = joints.min(axis=1, keepdims=True), joints.max(axis=1, keepdims=True)
+    unit = (joints - low) / np.where(high > low, high - low, 1.0)
+    columns = np.round(unit[..., 0] * (width - 1)).astype(int)
+    rows = np.round(unit[..., 1] * (height - 1)).astype(int)
+    maps = np.zeros((len(joints), 2, height, width), np.float32)
+    frames = np.arange(len(joints))[:, None]
+    maps[frames, 0, rows, columns] = 1
+    maps[frames, 1, rows, columns] = unit[..., 2]
+    return maps / np.float32(255)
+
+
+def _on_canvas(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mid-hip at (64, 64), the joints' vertical extent 85 pixels, in every frame."""
+    xy = points[..., :2].astype(np.float64)
+    hips = xy[:, COCO17.indices("left_hip", "right_hip")].mean(axis=1, keepdims=True)
+    extent = np.ptp(xy[..., 1], axis=1)[:, None, None]
+    scaled = (xy - hips) * (BODY_PX / np.where(extent > 0, extent, 1.0)) + CANVAS / 2
+    # A frame without extent holds no person; far outside the canvas it draws nothing.
+    kept = np.where(extent > 0, scaled, -CANVAS * 8.0)
+    bounded = np.clip(kept, -CANVAS * 8.0, CANVAS * 8.0)
+    return np.concatenate([bounded, points[..., 2:]], axis=-1).astype(np.float32)
+
+
+class _Painter:
+    """Paints Gaussian strokes between joints, all strokes of a frame at once, each into its own window.
+
+    The maximum is taken of the exponents, so that there is one exponential a pixel. The exponents come from
+    two forms of the pixel, a quadratic one across the stroke and a linear one along it, for all strokes by
+    one matrix product each. Scratch is kept: fresh arrays of this size cost more in page faults than the
+    arithmetic.
+    """
+
+    def __init__(self, ends: tuple[tuple[int, int], ...]) -> None:
+        self._ends = np.array(ends)
+        self._scratch = [np.empty(len(ends) * CANVAS * CANVAS, np.float32) for _ in range(3)]
+
+    def paint(self, points: NDArray[np.float32]) -> Maps:
+        """(17, 3) on the canvas -> (128, 128)."""
+        corners = points[self._ends, :2]  # (L, 2, 2)
+        low = np.clip(corners.min(axis=1) - _CUT, 0, CANVAS).astype(int)
+        high = np.clip(corners.max(axis=1) + (_CUT + 1), 0, CANVAS).astype(int)
+        # Rounded up, so that few window sizes occur and their grids can be kept.
+        width, height = (((high - low).max(axis=0) + 15) // 16 * 16).tolist()
+        with np.errstate(divide="ignore"):
+            log_sure = np.log(points[self._ends, 2].min(axis=1))
+        strokes = self._exponents((corners - low[:, None]).astype(np.float32), log_sure, height, width)
+        canvas = np.full((CANVAS, CANVAS), -np.inf, np.float32)
+        bounds = np.concatenate([low, high], axis=1).tolist()
+        for stroke, (left, top, right, bottom) in zip(strokes, bounds, strict=True):
+            part = canvas[top:bottom, left:right]
+            np.maximum(part, stroke[: bottom - top, : right - left], out=part)
+        return np.minimum(np.exp(canvas, out=canvas), np.float32(1), out=canvas)
+
+    def _exponents(self, corners: Maps, log_sure: Maps, height: int, width: int) -> Maps:
+        """(L, h, w) in windows whose first pixels are the origins of ``corners`` (L, 2, 2)."""
+        (x, y), bone = (corners[:, 0] / _UNIT).T, (corners[:, 1] - corners[:, 0]) / _UNIT
+        length = np.maximum(np.hypot(bone[:, 0], bone[:, 1]), np.float32(1e-6))
+        dx, dy = (bone / length[:, None]).T
+        # A joint's stroke has no direction; any will do.
+        dx = np.where(dx * dx + dy * dy > 0, dx, np.float32(1))
+        skew = x * dy - y * dx
+        across = np.stack(
+            [-dy * dy, 2 * dx * dy, -dx * dx, 2 * dy * skew, -2 * dx * skew, log_sure - skew * skew], axis=1
+        )
+        along = np.stack([dx, dy, -(x * dx + y * dy)], axis=1) / length[:, None]
+        grid, shape = _window(height, width), (len(length), height * width)
+        out, beyond, on = (part[: shape[0] * shape[1]].reshape(shape) for part in self._scratch)
+        np.matmul(across, grid, out=out)
+        np.matmul(along, grid[3:], out=beyond)
+        beyond -= np.clip(beyond, 0, 1, out=on)
+        beyond *= length[:, None]
+        beyond *= beyond
+        out -= beyond
+        return out.reshape(-1, height, width)
+
+
+@lru_cache(maxsize=64)
+def _window(height: int, width: int) -> Maps:
+    """(6, h * w): x^2, x y, y^2, x, y, 1 of a window's pixels, in units of sigma * sqrt(2)."""
+    y, x = (axis.astype(np.float32).ravel() / _UNIT for axis in np.mgrid[:height, :width])
+    return np.stack([x * x, x * y, y * y, x, y, np.ones_like(x)])
+
+
+def _crop(limbs: Maps, joints: Maps, out: NDArray[np.uint8]) -> None:
+    """Both canvases as grey; rows that hold heat, as many columns about the middle, 64 x 64 by area."""
+    greys = [(canvas * np.float32(255)).astype(np.uint8) for canvas in (limbs, joints)]
+    heat = np.flatnonzero(np.maximum(*greys).max(axis=1))
+    if not heat.size:
+        return
+    top, bottom = int(heat[0]), int(heat[-1]) + 1
+    half = max((bottom - top) // 2, 1)
+    columns = slice(CANVAS // 2 - half, CANVAS // 2 + half)
+    for grey, channel in zip(greys, out, strict=True):
+        cv2.resize(grey[top:bottom, columns], (_CROPPED, _CROPPED), channel, interpolation=cv2.INTER_AREA)
