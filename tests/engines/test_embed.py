@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.embed import EmbedConfig, EmbedStage
@@ -172,6 +172,7 @@ def test_an_embedder_that_fails_is_refused_and_counted(vector) -> None:
     assert stage.control(ControlRequest("embed.status")).result["refused"] == 1
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=6), max_size=60), st.data())
 def test_the_same_samples_give_the_same_bytes_and_no_more_answers_than_hops(frames, data) -> None:
     messages = []
