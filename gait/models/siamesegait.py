@@ -178,6 +178,17 @@ class FrameEncoder(nn.Module):
         normed: Tensor = self.norm(y)
         return normed
 
+    def weights(self, x: Tensor, frames: int) -> list[Tensor]:
+        """Who looks at whom over time, (N, heads, T, T): the temporal attention's, then each block's."""
+        pooled = self.before_attention(self.pooled(x, frames))
+        found = [self.attention.weights(pooled, pooled)]
+        y = self.before_transformer(x, frames)
+        for block in self.blocks:
+            assert isinstance(block, EncoderBlock)
+            found.append(block.weights(y))
+            y = block(y)
+        return found
+
 
 def sinusoids(frames: int, width: int) -> Tensor:
     """Positions as in Vaswani et al. 2017, section 3.5: (frames, width), sines even, cosines odd."""

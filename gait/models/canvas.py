@@ -1,0 +1,183 @@
+"""Drawing for the pictures of what a net looks at: skeletons, glow, text, PNG and GIF, all through OpenCV.
+
+Pictures are drawn at twice their size and shrunk, so that lines are smooth; colours are BGR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gait.pose_graph import PoseGraph
+from stream.errors import ResourceError
+
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+Box = tuple[int, int, int, int]  # x, y, width, height in picture pixels
+
+OVERSIZE: Final = 2
+NIGHT: Final[Colour] = (30, 23, 20)
+PANEL: Final[Colour] = (46, 36, 32)
+BONE: Final[Colour] = (130, 116, 108)
+FAINT: Final[Colour] = (150, 138, 130)
+BRIGHT: Final[Colour] = (240, 236, 232)
+# The ends of the colour map are too dark on a dark ground and too pale beside white text.
+_DARKEST, _PALEST = 60, 235
+# Dithering would cover the even ground with noise and make the file five times as large.
+_NO_DITHER: Final = 3
+_STEPS: Final = np.arange(256, dtype=np.uint8).reshape(1, -1)
+_HEAT: Final[NDArray[np.uint8]] = np.asarray(cv2.applyColorMap(_STEPS, cv2.COLORMAP_INFERNO), np.uint8)[0]
+
+
+def heat_colour(value: float) -> Colour:
+    """From violet (0) over orange to pale yellow (1)."""
+    step = _DARKEST + min(max(value, 0.0), 1.0) * (_PALEST - _DARKEST)
+    blue, green, red = (int(part) for part in _HEAT[round(step)])
+    return blue, green, red
+
+
+class Canvas:
+    """A picture being drawn; all coordinates are those of the finished picture."""
+
+    def __init__(self, width: int, height: int, ground: Colour = NIGHT) -> None:
+        self.pixels: Image = np.full((height * OVERSIZE, width * OVERSIZE, 3), ground, np.uint8)
+
+    def finished(self) -> Image:
+        """The picture, (height, width, 3)."""
+        height, width = self.pixels.shape[:2]
+        size = (width // OVERSIZE, height // OVERSIZE)
+        return np.asarray(cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def panel(self, box: Box, colour: Colour = PANEL) -> None:
+        """A filled rectangle."""
+        x, y, width, height = (part * OVERSIZE for part in box)
+        self.pixels[y : y + height, x : x + width] = colour
+
+    def line(self, start: Sequence[float], end: Sequence[float], colour: Colour, thickness: float) -> None:
+        """A smooth line with round ends."""
+        width = max(1, round(thickness * OVERSIZE))
+        cv2.line(self.pixels, _at(start), _at(end), colour, width, cv2.LINE_AA)
+
+    def disc(self, centre: Sequence[float], radius: float, colour: Colour) -> None:
+        """A filled circle."""
+        cv2.circle(self.pixels, _at(centre), max(1, round(radius * OVERSIZE)), colour, -1, cv2.LINE_AA)
+
+    def glow(self, centre: Sequence[float], radius: float, colour: Colour, strength: float) -> None:
+        """Light added around a point, fading to nothing at ``radius``."""
+        reach = max(1, round(radius * OVERSIZE))
+        x, y = _at(centre)
+        height, width = self.pixels.shape[:2]
+        left, right = max(x - reach, 0), min(x + reach + 1, width)
+        top, bottom = max(y - reach, 0), min(y + reach + 1, height)
+        if left >= right or top >= bottom:
+            return
+        rows, columns = np.ogrid[top - y : bottom - y, left - x : right - x]
+        fade = np.clip(1 - np.sqrt(rows**2 + columns**2) / reach, 0, 1) ** 2 * strength
+        area = self.pixels[top:bottom, left:right]
+        lit = area + fade[..., None] * np.asarray(colour)
+        self.pixels[top:bottom, left:right] = np.clip(lit, 0, 255).astype(np.uint8)
+
+    def text(self, words: str, at: Sequence[float], size: float, colour: Colour = BRIGHT) -> None:
+        """A line of text whose lower left corner is ``at``; ``size`` is the height of a capital in pixels."""
+        scale = size * OVERSIZE / 21  # the font's capitals are 21 pixels tall at scale 1
+        thickness = max(1, round(size * OVERSIZE / 12))
+        cv2.putText(
+            self.pixels, words, _at(at), cv2.FONT_HERSHEY_DUPLEX, scale, colour, thickness, cv2.LINE_AA
+        )
+
+
+def _at(point: Sequence[float]) -> tuple[int, int]:
+    limit = 1 << 20  # far outside any picture, and safe as a C int
+    x, y = (int(np.clip(part * OVERSIZE, -limit, limit)) for part in point)
+    return x, y
+
+
+@dataclass(frozen=True)
+class View:
+    """A walker to be drawn: points (T, V, 2), root-centred, y down, and which of them were seen (T, V)."""
+
+    points: NDArray[np.float64]
+    seen: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, joints: NDArray[np.floating], graph: PoseGraph, *, confidence: bool) -> View:
+        """Joints (T, V, C), the last channel a confidence or not: x to the right, upright, feet down.
+
+        Missing joints are not seen and lie at the body's root.
+        """
+        wide = np.nan_to_num(joints.astype(np.float64))
+        seen = np.all(np.isfinite(joints), axis=-1) & np.any(wide[..., :2] != 0, axis=-1)
+        if confidence:
+            seen &= wide[..., -1] > 0
+        flat = np.where(seen[..., None], wide[..., :2], 0.0)
+        root = flat[:, list(graph.root)].mean(1, keepdims=True)
+        flat = np.where(seen[..., None], flat - root, 0.0)
+        torso = flat[:, list(graph.torso), 1].mean()
+        if torso > 0:  # the sensor's y points up, a picture's down
+            flat[..., 1] = -flat[..., 1]
+        return cls(flat, seen)
+
+    def placed(self, frame: int, box: Box, share: float = 0.86) -> NDArray[np.float64]:
+        """One frame's joints in picture pixels, (V, 2), its height ``share`` of the box."""
+        x, y, width, height = box
+        visible = self.points[self.seen]
+        low, high = (visible.min(0), visible.max(0)) if len(visible) else (np.zeros(2), np.ones(2))
+        spread = np.maximum(high - low, 1e-9)
+        scale = share * min(width / spread[0], height / spread[1])
+        middle = np.array([x + width / 2, y + height / 2])
+        placed: NDArray[np.float64] = middle + (self.points[frame] - (low + high) / 2) * scale
+        return placed
+
+
+def draw_skeleton(
+    canvas: Canvas,
+    points: NDArray[np.float64],
+    seen: NDArray[np.bool_],
+    graph: PoseGraph,
+    values: NDArray[np.floating],
+    size: float,
+) -> None:
+    """Bones in grey, joints coloured and sized by ``values`` in [0, 1]; ``size`` is the figure's height."""
+    for a, b in graph.layout.edges:
+        if seen[a] and seen[b]:
+            canvas.line(points[a], points[b], BONE, size / 110)
+    for joint in np.argsort(values, kind="stable"):
+        if not seen[joint]:
+            continue
+        value, colour = float(values[joint]), heat_colour(float(values[joint]))
+        canvas.glow(points[joint], size * (0.02 + 0.07 * value), colour, 0.75 * value)
+        canvas.disc(points[joint], size * (0.008 + 0.012 * value), colour)
+
+
+def write_png(path: Path, image: Image) -> None:
+    """Raises ResourceError where the file cannot be written."""
+    ok, encoded = cv2.imencode(".png", image)
+    if not ok:
+        raise ResourceError("the picture cannot be encoded as PNG", where=str(path))
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise ResourceError(f"cannot write the picture ({error.strerror})", where=str(path)) from error
+
+
+def write_gif(path: Path, frames: Sequence[Image], frame_ms: int) -> None:
+    """An endless animation; raises ResourceError where it cannot be written."""
+    if not hasattr(cv2, "imwriteanimation"):
+        raise ResourceError(
+            f"OpenCV {cv2.__version__} cannot write GIF", where=str(path), fix="Install OpenCV 4.12 or later"
+        )
+    animation = cv2.Animation()
+    animation.frames = [np.ascontiguousarray(frame) for frame in frames]
+    animation.durations = [frame_ms] * len(frames)
+    try:
+        written = cv2.imwriteanimation(str(path), animation, [cv2.IMWRITE_GIF_DITHER, _NO_DITHER])
+    except cv2.error as error:
+        raise ResourceError("the animation cannot be written", where=str(path)) from error
+    if not written:
+        raise ResourceError("the animation cannot be written", where=str(path))
