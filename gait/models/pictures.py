@@ -106,7 +106,7 @@ def _frame_strip(canvas: Canvas, box: Box, view: View, attention: Attention, gra
             _relative(attention.joints[frame]),
             height,
         )
-        canvas.text(str(frame), (inner[0] + 8, y + height - 8), 9, FAINT)
+        canvas.text(str(frame), (inner[0] + 6, y + 16), 9, FAINT)
 
 
 def _dimmed(value: float) -> tuple[int, int, int]:
