@@ -113,6 +113,8 @@ def _joints(spec: InputSpec, walk: Walk) -> Values:
     joints = convert(_joints_3d(walk), walk.layout, graph.layout, confidence=False).points
     # A pelvis-centred walk has its pelvis at the very origin, so what is missing must be said apart.
     seen = np.isfinite(joints).all(axis=-1, keepdims=True)
+    if not spec.normalise:
+        return np.asarray(np.nan_to_num(joints), dtype=np.float32)
     marked = np.concatenate([np.nan_to_num(joints), seen], axis=-1)
     return pose_features.normalise(marked, graph)[..., :3]
 

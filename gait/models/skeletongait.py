@@ -10,7 +10,9 @@ from gait.models.family import Family
 
 
 class SkeletonGaitConfig(ConvConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """See ``ConvConfig``."""
+    """See ``ConvConfig``; ``reference_maps``: fed the maps that published checkpoints were trained on."""
+
+    reference_maps: bool = False
 
 
 class SkeletonGait(DeepGaitV2):

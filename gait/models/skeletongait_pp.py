@@ -16,7 +16,9 @@ MAP_CHANNELS: Final = 2
 
 
 class SkeletonGaitPPConfig(ConvConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """See ``ConvConfig``."""
+    """See ``ConvConfig``; ``reference_maps``: fed the maps that published checkpoints were trained on."""
+
+    reference_maps: bool = False
 
 
 class AttentionFusion(nn.Module):
