@@ -34,8 +34,8 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     smallest_px: Annotated[int, msgspec.Meta(ge=24, le=2000)] = 60
-    tiles_per_frame: Annotated[int, msgspec.Meta(ge=0, le=64)] = 1
-    opening_tiles: Annotated[int, msgspec.Meta(ge=0, le=256)] = 40
+    tiles_per_frame: Annotated[int, msgspec.Meta(ge=0, le=64)] = 2
+    opening_tiles: Annotated[int, msgspec.Meta(ge=0, le=256)] = 64
     candidates_per_frame: Count = 2
     # The net's answers for people in a tile of the right size lie above 0.8, those for parts of a scene
     # below; what gets through is checked by the landmark net, so a low bar costs time and not precision.
@@ -48,7 +48,7 @@ class PerceiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nets: NetConfig = NetConfig()
     search: SearchConfig = SearchConfig()
     # Presence, 0 to 1, from the landmark net: a followed person may be less sure than a new one.
-    presence_new: Share = 0.7
+    presence_new: Share = 0.6
     presence_followed: Share = 0.5
     # The share of sure joints that must lie on the silhouette of a new person.
     agreement_new: Share = 0.6

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from engines.pose import Pose
 from engines.regions import Region
-from engines.silhouettes import Silhouette, mask_iou
+from engines.silhouettes import SURE, Silhouette, mask_iou, silhouette
+from stream.messages import Box
 
 CORE: Final = np.array([0, 11, 12, 13, 14, 23, 24, 25, 26, 27, 28])
 """Nose, shoulders, elbows, hips, knees, ankles: the joints that tell two people apart."""
@@ -25,8 +26,18 @@ SAME_MASK: Final = 0.75
 """Mask overlap above which two answers are one person, whatever the joints say."""
 MAX_JUMP: Final = 0.3
 """How far the region's centre may move between two looks, over its side."""
-MAX_GROWTH: Final = 1.5
-"""How much the region may grow or shrink between two looks."""
+MAX_GROWTH: Final = 1.2
+"""How much the region may grow or shrink between two looks at a settled person: nobody nears a camera by a
+tenth in a 25th of a second, but an answer that slips to the person in front grows at once."""
+YOUNG_GROWTH: Final = 1.5
+"""The same for a young or lost one, of whom the last look may have seen a part."""
+NEAR: Final = 0.02
+"""A joint this near the silhouette, over the region's side, lies on it."""
+FEET: Final = np.array([27, 28, 29, 30, 31, 32])
+"""Ankles, heels and toes: of two people the one whose feet are lower in the picture is nearer."""
+BODY_WIDTH: Final = 0.4
+BODY_HEIGHT: Final = 0.8
+"""The part of a region in which the body stands: region's side over its share."""
 STEADY: Final = 0.3
 """Weight of the newest step in the running mean of the velocity."""
 SETTLED_FRAMES: Final = 5
@@ -37,21 +48,26 @@ COASTING_FRAMES: Final = 25
 
 @dataclass(frozen=True)
 class Seen:
-    """One person in one frame: the answer of the landmark net and the cleaned silhouette."""
+    """One person in one frame: the answer of the landmark net and the cleaned silhouette.
+
+    ``agreement``: the share of the sure core joints in view that lie on the silhouette.
+    """
 
     pose: Pose
     silhouette: Silhouette
+    agreement: float
 
 
 @dataclass(frozen=True)
 class Follower:
     """What is remembered of one person: where they will be, how they move (pixels per frame), for how long.
 
-    ``missed`` counts the frames since they were last seen.
+    ``feet`` is how low they stood in the image; ``missed`` counts the frames since they were last seen.
     """
 
     number: int
     region: Region
+    feet: float
     velocity: tuple[float, float] = (0.0, 0.0)
     frames: int = 1
     missed: int = 0
@@ -68,7 +84,7 @@ class Follower:
 
     def saw(self, pose: Pose, steps: int) -> Follower:
         """The follower after an accepted answer, ``steps`` frames after the last look."""
-        span = self.missed + steps
+        span = max(self.missed + steps, 1)
         step_x = (pose.following.x - self.region.x) / span
         step_y = (pose.following.y - self.region.y) / span
         share = max(STEADY, 1.0 / self.frames)
@@ -76,7 +92,14 @@ class Follower:
             self.velocity[0] + share * (step_x - self.velocity[0]),
             self.velocity[1] + share * (step_y - self.velocity[1]),
         )
-        return replace(self, region=pose.following, velocity=velocity, frames=self.frames + 1, missed=0)
+        return replace(
+            self,
+            region=pose.following,
+            feet=feet_of(pose),
+            velocity=velocity,
+            frames=self.frames + 1,
+            missed=0,
+        )
 
     def lost(self, steps: int) -> Follower:
         """The follower after a look in vain."""
@@ -87,20 +110,40 @@ class Follower:
         return self.missed < 4 or (self.missed < 12 and self.missed % 2 == 0) or self.missed % 4 == 0
 
 
-def plausible(expected: Region, pose: Pose) -> bool:
+def feet_of(pose: Pose) -> float:
+    """How low the feet are in the image; the net places them outside it too."""
+    return float(pose.keypoints[FEET, 1].max())
+
+
+def plausible(follower: Follower, expected: Region, pose: Pose) -> bool:
     """Whether an answer can be the person expected in ``expected``: no leap, no sudden growth."""
+    most = MAX_GROWTH if follower.settled and not follower.missed else YOUNG_GROWTH
     shift = np.hypot(pose.following.x - expected.x, pose.following.y - expected.y) / expected.side
     growth = pose.following.side / expected.side
-    return bool(shift <= MAX_JUMP and 1.0 / MAX_GROWTH <= growth <= MAX_GROWTH)
+    return bool(shift <= MAX_JUMP and 1.0 / most <= growth <= most)
 
 
-def agreement(seen: Seen) -> float:
-    """The share of sure core joints that lie on the silhouette, within 2 % of the region's side."""
-    joints = seen.pose.keypoints[CORE]
-    sure = joints[joints[:, 2] >= 0.5, :2]
-    if not len(sure):
+def body_box(region: Region) -> Box:
+    """The upright part of a region in which the body stands."""
+    half_width, half_height = region.side * BODY_WIDTH / 2, region.side * BODY_HEIGHT / 2
+    return (region.x - half_width, region.y - half_height, region.x + half_width, region.y + half_height)
+
+
+def seen_in(frame: NDArray[np.uint8], pose: Pose) -> Seen | None:
+    """The pose with its silhouette; None where there is none."""
+    height, width = frame.shape[:2]
+    shape = silhouette(pose, width, height)
+    return None if shape is None else Seen(pose, shape, agreement(pose, shape, width, height))
+
+
+def agreement(pose: Pose, shape: Silhouette, width: int, height: int) -> float:
+    """The share of the sure core joints in view that lie on the silhouette or next to it."""
+    x, y, confidence = pose.keypoints[CORE].T
+    counted = (confidence >= SURE) & (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    if not counted.any():
         return 0.0
-    return float(near_mask(seen.silhouette, sure, 0.02 * seen.pose.region.side).mean())
+    joints = np.stack([x[counted], y[counted]], axis=1)
+    return float(near_mask(shape, joints, NEAR * pose.region.side).mean())
 
 
 def near_mask(silhouette: Silhouette, points: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.followers import Seen, agreement
+from engines.followers import Seen
 from engines.pose import LAYOUT
 from engines.watch import Sighting
 from stream.messages import Array, Box, Person, Quality
@@ -28,7 +28,7 @@ def person_of(sighting: Sighting, everyone: Sequence[Sighting], width: int, heig
         truncation=truncation(seen, width, height),
         confidence=float(seen.pose.keypoints[:, 2].mean()),
         overlap=max((covered(box, other) for other in nearer), default=0.0),
-        agreement=agreement(seen),
+        agreement=seen.agreement,
         blur=sharpness(_inner(seen)),
     )
     return Person(

@@ -174,7 +174,7 @@ def boxes_meet(one: Box, other: Box) -> bool:
 def paint_out(
     pixels: NDArray[np.uint8], person: Silhouette, crop_to_image: Affine = IDENTITY
 ) -> NDArray[np.uint8]:
-    """A copy of a crop in which ``person`` is grey, so that a net sees who is behind."""
+    """A copy of a crop in which ``person`` has the crop's mean colour, so that a net sees who is behind."""
     size = (pixels.shape[1], pixels.shape[0])
     covered = cv2.warpAffine(
         person.bits.view(np.uint8),
@@ -184,5 +184,5 @@ def paint_out(
         borderMode=cv2.BORDER_CONSTANT,
     )
     painted = pixels.copy()
-    painted[covered > 0] = 128
+    painted[covered > 0] = cv2.mean(pixels)[:3]
     return painted

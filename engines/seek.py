@@ -1,0 +1,133 @@
+"""Looking for people nobody follows: which tiles of a frame, what the detector proposes there, and the proof.
+
+Proposals are proved by the landmark net, so a wrong one costs time and no precision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.config import PerceiveConfig
+from engines.detector import Detection, Detector, suppress
+from engines.followers import Seen, same_person, seen_in
+from engines.pose import Pose, PoseNet
+from engines.regions import Region
+from engines.search import ChangeWatch, Plan, entering, tile_around
+
+Frame = NDArray[np.uint8]
+
+MAX_LEAN: Final = math.radians(75)
+"""Who walks stands; what leans more is a false answer or somebody lying, whose gait cannot be seen."""
+LARGEST_SHARE: Final = 0.75
+"""Radius of a body over the side of the tile; whoever is larger is cut by it and seen in a larger tile."""
+SECOND_LOOK: Final = 0.04
+"""A new person is looked at again when the net's own region differs by more than this share of the side."""
+BEYOND: Final = 0.3
+"""Share of its side by which the middle of a region may lie outside the image: a person half in view."""
+LOST_TILE: Final = 1.6
+"""Side of the tile around a lost person over that of their region."""
+
+
+class Seeker:
+    """The state of one camera's search."""
+
+    def __init__(self, detector: Detector, poses: PoseNet, config: PerceiveConfig) -> None:
+        self._detector, self._poses, self._config = detector, poses, config
+        self._changes = ChangeWatch()
+        self._plan: Plan | None = None
+        self._frames = 0
+        self._next_tile = 0
+
+    def seek(self, frame: Frame, known: Sequence[Seen], lost: Sequence[Region]) -> list[Seen]:
+        """New people in a frame in which ``known`` were seen and ``lost`` are missing."""
+        height, width = frame.shape[:2]
+        if self._plan is None:
+            self._plan = Plan.of(width, height, self._config.search.smallest_px)
+        changed = self._changes.places(frame, [seen.silhouette.box for seen in known])
+        room = self._config.max_people - len(known)
+        opening = self._frames == 0
+        self._frames += 1
+        if room <= 0:
+            return []
+        entries = [region for box in changed if (region := entering(box, width, height)) is not None]
+        reasons = [tile_around(box, self._plan) for box in changed]
+        reasons += [Region(region.x, region.y, region.side * LOST_TILE) for region in lost]
+        tiles = self._opening(self._plan) if opening else self._tiles(self._plan, reasons)
+        allowed = room if opening else min(room, self._config.search.candidates_per_frame)
+        proposals = [detection.region for detection in self._propose(frame, tiles, known)]
+        return self._prove(frame, (entries[:1] + proposals)[: 2 * allowed], known, allowed)
+
+    def _opening(self, plan: Plan) -> list[Region]:
+        return plan.round(0, self._config.search.opening_tiles)
+
+    def _tiles(self, plan: Plan, reasons: Sequence[Region]) -> list[Region]:
+        """The next tile of the round, and, as far as the budget goes, the places with a reason in turn."""
+        budget = self._config.search.tiles_per_frame
+        if budget == 0:
+            return []
+        extra = min(len(reasons), budget - 1) if budget > 1 else int(bool(reasons) and self._frames % 2 == 0)
+        tiles = [reasons[(self._frames + turn) % len(reasons)] for turn in range(extra)]
+        if extra < budget:
+            tiles += plan.round(self._next_tile, 1)
+            self._next_tile += 1
+        return tiles
+
+    def _propose(self, frame: Frame, tiles: Sequence[Region], known: Sequence[Seen]) -> list[Detection]:
+        """What the detector sees in ``tiles`` with those known painted out; parts of bodies are left out."""
+        hidden = [seen.silhouette for seen in known]
+        found = []
+        for tile, detections in zip(tiles, self._detector.detect_each(frame, tiles, hidden), strict=True):
+            for detection in detections:
+                fits = detection.radius <= LARGEST_SHARE * tile.side and upright(detection.region)
+                if fits and in_view(detection.region, frame):
+                    found.append(detection)
+        return suppress(found)
+
+    def _prove(
+        self, frame: Frame, proposals: Sequence[Region], known: Sequence[Seen], allowed: int
+    ) -> list[Seen]:
+        new: list[Seen] = []
+        for proposal in proposals:
+            seen = self._check(frame, proposal)
+            if seen is not None and not any(same_person(seen, other) for other in (*known, *new)):
+                new.append(seen)
+                if len(new) == allowed:
+                    break
+        return new
+
+    def _check(self, frame: Frame, proposal: Region) -> Seen | None:
+        """The landmark net's word on a proposal, from the region that the net itself asks for."""
+        pose = self._poses.look(frame, [proposal])[0]
+        if not pose.sound or pose.presence < self._config.presence_followed:
+            return None
+        if _moved(pose) > SECOND_LOOK:
+            pose = self._poses.look(frame, [pose.following])[0]
+        if not pose.sound or pose.presence < self._config.presence_new or not upright(pose.following):
+            return None
+        seen = seen_in(frame, pose)
+        if seen is None or seen.agreement < self._config.agreement_new:
+            return None
+        return seen
+
+
+def upright(region: Region) -> bool:
+    """Whether the body in the region stands rather than lies."""
+    return region.side > 1.0 and abs(region.angle) <= MAX_LEAN
+
+
+def in_view(region: Region, frame: Frame) -> bool:
+    """Whether enough of the region lies in the image for its person to be seen."""
+    height, width = frame.shape[:2]
+    reach = BEYOND * region.side
+    return bool(-reach <= region.x < width + reach and -reach <= region.y < height + reach)
+
+
+def _moved(pose: Pose) -> float:
+    """How far the net's own region lies from the one it was shown, over the side."""
+    shift = math.hypot(pose.following.x - pose.region.x, pose.following.y - pose.region.y)
+    return max(shift, abs(pose.following.side - pose.region.side)) / pose.region.side
