@@ -14,9 +14,9 @@ import hashlib
 import math
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -31,8 +31,8 @@ PIXEL_DIGITS: Final = 1
 DETAIL_DIGITS: Final = 6
 ID_DIGITS: Final = 32
 
-Sync = Literal["each", "close", "never"]
-"""When the log is forced to the disk itself: with every write, once at the end, or when the system likes."""
+Seen = Callable[[Event, int, int], None]
+"""(event, where its line begins, its length without the line end)"""
 
 _encoder = msgspec.json.Encoder(order=None)
 _decoder = msgspec.json.Decoder(Event)
@@ -121,11 +121,13 @@ class EventLog:
     """The log file, open for writing by this process alone.
 
     ``fresh`` empties an existing log; otherwise its events are read, a torn last line is cut off (``note``
-    says so) and ``last_sequence`` knows where each camera's count stands.
+    says so) and ``last_sequence`` knows where each camera's count stands. ``sync`` forces every write to the
+    disk itself before it counts as written; without, a crash of the machine may cost the last seconds, a
+    crash of the process costs nothing. ``seen`` is told of every event that was there, and where it lies.
     """
 
-    def __init__(self, path: Path, *, fresh: bool, sync: Sync = "close") -> None:
-        self.path, self._sync = path, sync
+    def __init__(self, path: Path, *, fresh: bool, sync: bool = False, seen: Seen | None = None) -> None:
+        self.path, self._sync, self._seen = path, sync, seen
         self.note = ""
         self.last_sequence: dict[str, int] = {}
         self._file = _open_alone(path)
@@ -147,34 +149,38 @@ class EventLog:
                 break
             event = _checked(line, self.path, at)
             self.last_sequence[event.camera] = max(event.sequence, self.last_sequence.get(event.camera, 0))
+            if self._seen is not None:
+                self._seen(event, at, len(line) - 1)
             end = at + len(line)
         return end
 
-    def append(self, lines: Iterable[bytes]) -> None:
-        """Write whole lines (without their ends), all or none; raises ResourceError if the disk refuses."""
+    def append(self, lines: Iterable[bytes]) -> int:
+        """Write whole lines (without their ends), all or none, and return where they begin.
+
+        Raises ResourceError if the disk refuses.
+        """
         data = b"".join(line + b"\n" for line in lines)
-        if not data:
-            return
+        begin = self._end
         try:
             written = 0
             while written < len(data):
                 written += os.pwrite(self._file, data[written:], self._end + written)
-            if self._sync == "each":
+            if self._sync and data:
                 os.fdatasync(self._file)
         except OSError as error:
             with contextlib.suppress(OSError):  # devices cannot be cut
                 os.ftruncate(self._file, self._end)
             raise _refused(self.path, error) from error
         self._end += len(data)
+        return begin
 
     def close(self) -> None:
-        """Force to the disk where that was asked for, and let go; may be called twice."""
+        """Force to the disk and let go; may be called twice."""
         if self._file < 0:
             return
         file, self._file = self._file, -1
         try:
-            if self._sync != "never":
-                os.fsync(file)
+            os.fsync(file)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # /dev/null and pipes have no disk
                 raise _refused(self.path, error) from error
