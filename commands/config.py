@@ -46,10 +46,12 @@ class GalleryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where identity events go: the log (relative to the run's folder) and the PUB socket.
 
+    ``repair``: the socket where a subscriber asks for what it missed; empty for none.
     ``sync``: force each event to the disk before it is published; off, the operating system decides when.
     """
 
     endpoint: str = "tcp://127.0.0.1:5577"
+    repair: str = "tcp://127.0.0.1:5578"
     log: str = "events.jsonl"
     sync: bool = False
 
@@ -60,7 +62,6 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cameras: dict[str, CameraConfig] = {}
     gallery: GalleryConfig = GalleryConfig()
     events: EventsConfig = EventsConfig()
-    control: str = "ipc"
     stream: StreamConfig = StreamConfig()
     perceive: PerceiveConfig = PerceiveConfig()
     track: TrackConfig = TrackConfig()
@@ -83,7 +84,8 @@ def load_config(path: Path | None, overrides: list[str]) -> PipelineConfig:
         config = load_settings(chosen, PipelineConfig, overrides)
     for name in config.cameras:
         check_camera_name(name, str(chosen))
-    check_endpoint(config.events.endpoint, bind=True)
+    for endpoint in filter(None, (config.events.endpoint, config.events.repair)):
+        check_endpoint(endpoint, bind=True)
     return config
 
 

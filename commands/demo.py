@@ -17,7 +17,7 @@ import msgspec
 from benchmarks.report import BenchResult
 from commands.bench import show
 from commands.cli import add_config_arguments, add_json_argument, print_json, progress, say
-from commands.config import GalleryConfig, PipelineConfig, load_config
+from commands.config import EventsConfig, GalleryConfig, PipelineConfig, load_config
 from commands.demo_report import print_table, write_pictures
 from commands.judging import Boxes, Verdict, judge, owners
 from commands.observe import Observation, observe, one_camera, read_observation
@@ -125,7 +125,7 @@ def run_seed(config: PipelineConfig, seed: int, folder: Path) -> DemoRun:
     config = msgspec.structs.replace(
         config,
         gallery=GalleryConfig(str(folder / "gallery.sqlite")),
-        events=msgspec.structs.replace(config.events, endpoint=f"ipc://{(folder / 'events.sock').resolve()}"),
+        events=_private(config.events, folder),
     )
     _enrol(config, scenes, gallery_clip, gallery_truth)
     watched = one_camera(config, str(probe_clip), CAMERA)
@@ -138,6 +138,12 @@ def run_seed(config: PipelineConfig, seed: int, folder: Path) -> DemoRun:
     events = tuple(read_events(finished.plan.event_log))
     verdicts = judge(seen.tracked, events, visible_boxes(probe_truth), scenes.enrolled)
     return DemoRun(seed, folder, tuple(verdicts), events, seen, finished)
+
+
+def _private(events: EventsConfig, folder: Path) -> EventsConfig:
+    """Endpoints in the demo's own folder, so that it never meets a running pipeline's."""
+    base = f"ipc://{folder.resolve()}"
+    return msgspec.structs.replace(events, endpoint=f"{base}/events.sock", repair="")
 
 
 def _render(scene: Scene, clip: Path) -> ClipTruth:

@@ -186,7 +186,7 @@ def _memory(config: PipelineConfig) -> list[Finding]:
 
 def _ports(config: PipelineConfig) -> list[Finding]:
     findings = []
-    for name, endpoint in (("events", config.events.endpoint), ("control", config.control)):
+    for name, endpoint in (("events", config.events.endpoint), ("repair", config.events.repair)):
         try:
             check_bindable(endpoint)
             findings.append(Finding("endpoint", f"{name} {endpoint}", "ok", "free"))

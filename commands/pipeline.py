@@ -5,6 +5,7 @@ source --frame--> perceive --people--> track --samples--> embed --vectors--> ide
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import uuid
@@ -58,6 +59,8 @@ def new_plan(
 def run_plan(plan: RunPlan, expected_frames: int | None = None, what: str = "frames") -> Finished:
     """Start every stage of ``plan``, watch until the last has ended; a bar shows the frames processed."""
     write_plan(plan)
+    if plan.recorded:
+        _set_aside(plan.event_log)
     ledger = Ledger.create(plan.ledger, plan.stages, plan.cameras)
     supervisor = Supervisor(
         stage_plans(plan), ledger, pipeline=plan.pipeline, folder=plan.folder, config=plan.config.stream
@@ -69,6 +72,13 @@ def run_plan(plan: RunPlan, expected_frames: int | None = None, what: str = "fra
         ledger.close()
         plan.plan_file.unlink(missing_ok=True)
     return Finished(plan, outcome)
+
+
+def _set_aside(log: Path) -> None:
+    """A recording's log begins anew; an earlier one in its place is kept as events.1.jsonl and so on."""
+    if log.exists():
+        free = next(n for n in itertools.count(1) if not log.with_suffix(f".{n}{log.suffix}").exists())
+        log.rename(log.with_suffix(f".{free}{log.suffix}"))
 
 
 def stage_plans(plan: RunPlan) -> list[StagePlan]:

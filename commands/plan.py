@@ -8,6 +8,8 @@ from typing import Final, Literal
 import msgspec
 
 from commands.config import PipelineConfig
+from gait.walkers.source import PREFIX as WALKERS
+from gait.walkers.source import WalkersSpec
 from stream.config import hop_endpoints, runtime_folder
 from stream.errors import MessageError, ResourceError
 
@@ -42,6 +44,16 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(sorted(self.config.cameras))
 
     @property
+    def live_cameras(self) -> tuple[str, ...]:
+        """The cameras whose frames cannot be waited for."""
+        return tuple(name for name in self.cameras if is_live(self.config.cameras[name].source))
+
+    @property
+    def recorded(self) -> bool:
+        """Whether every source is a recording, so that the run can be repeated byte for byte."""
+        return not self.live_cameras
+
+    @property
     def folder(self) -> Path:
         """The runtime folder: sockets, ledger, logs."""
         return runtime_folder(self.config.stream, self.pipeline)
@@ -74,6 +86,13 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The endpoint of a hop: ``frames-CAMERA`` into perceive, else named for the stage it leads into."""
         frames = [f"frames-{camera}" for camera in self.cameras]
         return hop_endpoints(self.config.stream, self.folder, [*frames, *self.stages[2:]])[name]
+
+
+def is_live(source: str) -> bool:
+    """Whether a source's form says that it is live."""
+    if source.startswith(WALKERS):
+        return bool(WalkersSpec.parse(source).live)
+    return source.startswith(("rtsp://", "rtsps://", "http://", "https://", "usb:"))
 
 
 def write_plan(plan: RunPlan) -> None:

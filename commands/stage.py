@@ -18,7 +18,7 @@ from gait.gallery.store import Gallery
 from gait.identify_stage import IdentifyStage
 from gait.score_map import built_in_map
 from gait.walkers.source import PREFIX as WALKERS
-from gait.walkers.source import WalkersSpec, open_walkers
+from gait.walkers.source import open_walkers
 from stream.bus import Inlet, Outlet, Receiver
 from stream.control import ControlServer
 from stream.errors import ConfigError
@@ -28,6 +28,7 @@ from stream.ledger import Ledger
 from stream.life import Life, run_process
 from stream.loop import Ports, StageLoop
 from stream.merge import Merge
+from stream.publish import Publisher, PublishStage
 from stream.sources import open_source, register_source
 from stream.stage import Stage
 from stream.trace import TraceWriter
@@ -114,7 +115,7 @@ def _ports(plan: RunPlan, name: str) -> Ports:
     inlet: Receiver
     if name == "perceive":
         inlet = Merge(
-            {c: Inlet(plan.hop(f"frames-{c}"), limits=limits) for c in plan.cameras}, live=_live(plan)
+            {c: Inlet(plan.hop(f"frames-{c}"), limits=limits) for c in plan.cameras}, live=plan.live_cameras
         )
     else:
         inlet = Inlet(plan.hop(name), limits=limits)
@@ -125,18 +126,6 @@ def _ports(plan: RunPlan, name: str) -> Ports:
         ControlServer(plan.control) if name == "identify" else None,
         TraceWriter(plan.trace(name)) if plan.traces and name in TRACED else None,
     )
-
-
-def _live(plan: RunPlan) -> tuple[str, ...]:
-    """The cameras whose frames cannot be waited for: those with an address or a device, and live walkers."""
-    return tuple(name for name, camera in plan.config.cameras.items() if is_live(camera.source))
-
-
-def is_live(source: str) -> bool:
-    """Whether a source's form says that it is live."""
-    if source.startswith(WALKERS):
-        return bool(WalkersSpec.parse(source).live)
-    return source.startswith(("rtsp://", "rtsps://", "http://", "https://", "usb:"))
 
 
 def _perceive(plan: RunPlan) -> Stage:
@@ -166,10 +155,15 @@ def _identify(plan: RunPlan) -> Stage:
 
 
 def _publish(plan: RunPlan) -> Stage:
-    from stream.publish import Publisher, PublishStage
-
     events = plan.config.events
-    return PublishStage(plan.event_log, Publisher(events.endpoint), sync=events.sync)
+    return PublishStage(
+        plan.event_log,
+        Publisher(events.endpoint),
+        fresh=plan.recorded,
+        sync=events.sync,
+        repair=events.repair,
+        timings=Path(plan.results) / "timings.jsonl",
+    )
 
 
 BUILDERS: dict[str, Callable[[RunPlan], Stage]] = {

@@ -1,0 +1,247 @@
+"""The whole pipeline against the floor: what decoding and the nets alone cost for the same frames.
+
+The floor is the time one process needs to decode the clip and to run the very net calls that perception makes
+on it, one after the other, and nothing else: no crops, no masks, no tracking, no messages. The pipeline is
+timed from its first captured frame to its last published one; starting processes and compiling nets is not
+counted on either side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.report import BenchResult
+from commands.cli import add_config_arguments, progress
+from commands.config import GalleryConfig, PipelineConfig, load_config
+from commands.observe import one_camera
+from commands.pipeline import new_plan, run_plan
+from commands.plan import RunPlan
+from engines.perceive import PerceiveStage, Perception
+from engines.runtimes.net import Arrays, Net, NetInfo, TensorSpec
+from gait.walkers.clip import write_clip
+from gait.walkers.scenes import endtoend_scene
+from stream.frames import HeldFrames
+from stream.ledger import Count, Ledger
+from stream.messages import FrameRef
+from stream.sources import open_source
+
+CAMERA: Final = "bench"
+_LOOK_S: Final = 0.002
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Which walkers, for how long, or which clip."""
+    add_config_arguments(parser)
+    parser.add_argument("--seed", type=int, default=1, help="picks the three walkers (default 1)")
+    parser.add_argument(
+        "--seconds", type=float, default=12.0, help="length of the rendered clip (default 12)"
+    )
+    parser.add_argument("--clip", type=Path, help="measure on this recording instead of rendered walkers")
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="runs of pipeline and floor in turn (default 3)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> BenchResult:
+    """Pipeline and floor in turn; medians."""
+    config = load_config(arguments.config, arguments.overrides)
+    with tempfile.TemporaryDirectory(prefix="gaitway-") as name:
+        folder = Path(name)
+        clip = arguments.clip or _rendered(arguments.seed, arguments.seconds, folder)
+        calls, frames, people = net_calls(config, clip)
+        floors, ours = [], []
+        for turn in range(arguments.repeat):
+            floors.append(decode_seconds(clip) + nets_seconds(config, calls))
+            ours.append(pipeline_seconds(config, clip, folder / str(turn)))
+    floor_s, ours_s = float(np.median(floors)), float(np.median(ours))
+    figures = {
+        "frames": frames,
+        "people_per_frame": people / frames,
+        "detector_runs_per_frame": sum(c.runs for c in calls if c.net == 0) / frames,
+        "landmark_runs_per_frame": sum(c.runs for c in calls if c.net == 1) / frames,
+        "fps": frames / ours_s,
+        "floor_fps": frames / floor_s,
+        "precision": config.perceive.nets.precision,
+        "transport": config.stream.transport,
+    }
+    return BenchResult.of("endtoend", figures, {"share_of_floor": floor_s / ours_s})
+
+
+def _rendered(seed: int, seconds: float, folder: Path) -> Path:
+    clip, scene = folder / "clip.mp4", endtoend_scene(seed, seconds)
+    with progress("rendering the clip", scene.frame_count) as step:
+        write_clip(scene, clip, progress=step.set)
+    return clip
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of one net (0 detector, 1 landmarks) with ``runs`` inferences."""
+
+    net: int
+    runs: int
+
+
+@dataclass
+class CountingNet:
+    """A net that notes how it is called."""
+
+    net: Net
+    number: int
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """The net's own."""
+        return self.net.inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """The net's own."""
+        return self.net.outputs
+
+    def describe(self) -> NetInfo:
+        """The net's own."""
+        return self.net.describe()
+
+    def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Note and run."""
+        self.calls.append(Call(self.number, 1))
+        return self.net.run(arrays)
+
+    def run_each(self, batches: Sequence[Arrays]) -> list[dict[str, NDArray[Any]]]:
+        """Note and run."""
+        if batches:
+            self.calls.append(Call(self.number, len(batches)))
+        return self.net.run_each(batches)
+
+
+def loaded(config: PipelineConfig) -> tuple[Net, Net]:
+    """The two nets as the pipeline loads them."""
+    perception = Perception.load(config.perceive)
+    return perception.detector.net, perception.poses.net
+
+
+def net_calls(config: PipelineConfig, clip: Path) -> tuple[list[Call], int, int]:
+    """Every net call that perception makes on the clip, the frames, and the people seen in all."""
+    calls: list[Call] = []
+    detector, landmarks = (CountingNet(net, i, calls) for i, net in enumerate(loaded(config)))
+    frames, people, held = 0, 0, HeldFrames()
+    stage = PerceiveStage(held, Perception(detector, landmarks, config.perceive))
+    source = open_source(str(clip), CAMERA)
+    try:
+        for picture in source.frames():
+            height, width = picture.image.shape[:2]
+            held = HeldFrames()
+            stage._frames = held
+            frame = FrameRef(CAMERA, source.run, picture.number, picture.captured_ns, 0, width, height)
+            for message in stage.handle(held.hold(frame, picture.image)):
+                people += len(getattr(message, "people", ()))
+            frames += 1
+    finally:
+        source.close()
+    return calls, frames, people
+
+
+def nets_seconds(config: PipelineConfig, calls: Sequence[Call]) -> float:
+    """The time of those calls alone, inputs ready."""
+    nets = loaded(config)
+    rng = np.random.default_rng(0)
+    inputs = [{name: _noise(rng, spec) for name, spec in net.inputs.items()} for net in nets]
+    for net, arrays in zip(nets, inputs, strict=True):
+        net.run(arrays)
+    began = time.perf_counter()
+    for call in calls:
+        nets[call.net].run_each([inputs[call.net]] * call.runs)
+    return time.perf_counter() - began
+
+
+def _noise(rng: np.random.Generator, spec: TensorSpec) -> NDArray[Any]:
+    if spec.dtype == "uint8":
+        return rng.integers(0, 256, spec.shape, np.uint8)
+    return rng.random(spec.shape).astype(spec.dtype)
+
+
+def decode_seconds(clip: Path) -> float:
+    """The time to decode every picture to BGR, as the source does."""
+    source = open_source(str(clip), CAMERA)
+    try:
+        began = time.perf_counter()
+        for _ in source.frames():
+            pass
+        return time.perf_counter() - began
+    finally:
+        source.close()
+
+
+def pipeline_seconds(config: PipelineConfig, clip: Path, folder: Path) -> float:
+    """From the first captured frame to the last published one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = msgspec.structs.replace(
+        one_camera(config, str(clip), CAMERA),
+        gallery=GalleryConfig(str(folder / "gallery.sqlite")),
+        events=msgspec.structs.replace(config.events, endpoint=f"ipc://{folder}/events.sock", repair=""),
+    )
+    plan = new_plan(config, folder)
+    with _timing(plan) as timing:
+        finished = run_plan(plan)
+    if finished.outcome.error is not None:
+        raise finished.outcome.error
+    return timing.seconds
+
+
+class _Timing:
+    """Watches the ledger from outside: when the first frame was captured, when the last was published."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self._plan = plan
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._first_s = self._last_s = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self._last_s - self._first_s
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._plan.ledger.exists():
+            if self._over.wait(_LOOK_S):
+                return
+        ledger = Ledger.open(self._plan.ledger)
+        source, publish = ledger.stage("source"), ledger.stage(self._plan.last)
+        done = 0
+        while not self._over.wait(_LOOK_S):
+            if not self._first_s and source.value(CAMERA, Count.CAPTURED):
+                self._first_s = time.perf_counter()
+            if (handled := publish.value(CAMERA, Count.HANDLED)) > done:
+                done, self._last_s = handled, time.perf_counter()
+        ledger.close()
+
+
+@contextmanager
+def _timing(plan: RunPlan) -> Iterator[_Timing]:
+    timing = _Timing(plan)
+    timing.start()
+    try:
+        yield timing
+    finally:
+        timing.stop()

@@ -1,0 +1,80 @@
+"""``run_pipeline.py subscribe``: print identity events as a running pipeline publishes them."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+
+import msgspec
+
+from commands.cli import add_config_arguments, out, say
+from commands.config import load_config
+from stream.client import ClientError, Event, Gap, QuietError, subscribe
+from stream.errors import ResourceError
+
+WORDS = {"person": "green", "unknown": "yellow", "insufficient_evidence": "dim"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Where to listen, to whom, for how long."""
+    add_config_arguments(parser)
+    parser.add_argument("endpoint", nargs="?", help="default: events.endpoint of the configuration")
+    parser.add_argument("--repair", help="default: events.repair of the configuration")
+    parser.add_argument("--camera", help="this camera's events only")
+    parser.add_argument("--history", action="store_true", help="begin with what was published before")
+    parser.add_argument("--count", type=int, metavar="N", help="end after N events")
+    parser.add_argument("--timeout", type=float, metavar="S", help="end after S seconds without an event")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print until Ctrl-C, the count or the time-out (status 4)."""
+    events = load_config(arguments.config, arguments.overrides).events
+    endpoint = arguments.endpoint or events.endpoint
+    repair = arguments.repair or (None if arguments.endpoint else events.repair or None)
+    if not arguments.json:
+        say(f"listening to {endpoint}; stop with Ctrl-C")
+    try:
+        with subscribe(
+            endpoint,
+            arguments.camera,
+            repair=repair,
+            history=arguments.history,
+            timeout_s=arguments.timeout,
+            on_gap=_missed,
+        ) as arriving:
+            for number, event in enumerate(arriving, start=1):
+                _print(event, as_json=arguments.json)
+                if number == arguments.count:
+                    return 0
+    except QuietError as error:
+        raise ResourceError(
+            str(error), fix="Is a pipeline running? See `doctor` for the endpoints"
+        ) from error
+    except ClientError as error:
+        raise ResourceError(str(error)) from error
+    return 0
+
+
+def _print(event: Event, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
+        sys.stdout.flush()
+        return
+    at = datetime.datetime.fromtimestamp(event.captured_ns / 1e9, tz=datetime.UTC).strftime("%H:%M:%S.%f")[
+        :-4
+    ]
+    answer = event.identity
+    who, colour = "", "dim"
+    if answer is not None:
+        who = answer.name or answer.answer.replace("_", " ")
+        colour = WORDS[answer.answer]
+        if answer.probability is not None:
+            who += f" {answer.probability:.0%}"
+    line = f"{at}  {event.camera:<12} {event.sequence:>5}  {event.kind:<7} {who:<24} {event.tracklet or ''}"
+    out.print(line.rstrip(), style=colour, markup=False, highlight=False)
+
+
+def _missed(gap: Gap) -> None:
+    say(f"missed for good: {gap.camera} {gap.first} to {gap.last}")
