@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gait.models.family import Features
+from gait.models.tensors import fixed
 
 STRIPS: Final = 16
 
@@ -121,7 +122,8 @@ def pool_time(maps: Tensor, valid: Tensor | None = None) -> Tensor:
 
 def pool_strips(images: Tensor, strips: int = STRIPS) -> Tensor:
     """(N, C, H, W) -> (N, C, strips): mean plus maximum of each horizontal strip."""
-    cells = images.reshape(images.shape[0], images.shape[1], strips, -1)
+    channels, height, width = (fixed(side) for side in images.shape[1:])
+    cells = images.reshape(-1, channels, strips, height * width // strips)
     return cells.mean(-1) + cells.amax(-1)
 
 
