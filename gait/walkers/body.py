@@ -139,7 +139,7 @@ def sample_body(seed: int) -> Body:
         shoulder_width=share(0.203 if woman else 0.221, 0.045),
         girth=girth,
         limb_girth=girth * bounded(rng, 1.0, 0.06, 0.85, 1.15),
-        belly=max(0.9, bounded(rng, 1.0, 0.09, 0.8, 1.3) * girth**1.5),
+        belly=bounded(rng, girth**1.3, 0.08, 0.85, 1.45),
         chest=bounded(rng, 1.06 if woman else 1.0, 0.05, 0.88, 1.2),
         waist=bounded(rng, 0.90 if woman else 1.0, 0.05, 0.8, 1.12),
         seat=bounded(rng, 1.08 if woman else 0.98, 0.05, 0.86, 1.22),

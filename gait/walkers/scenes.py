@@ -82,10 +82,10 @@ def _demo_clip(seed: int, name: str, camera: Camera, people: list[Person]) -> Sc
 def perception_scene(
     seed: int, walkers: int = 3, height_px: tuple[float, float] = (60.0, 600.0), seconds: float = 8.0
 ) -> Scene:
-    """People from ``height_px`` low to high at any heading: they cross, and come and go while the clip runs."""
+    """People from ``height_px`` low to high at any heading, who cross, come and go while the clip runs."""
     rng = stream(seed, "perception")
     people = sample_people(seed, walkers)
-    sizes = np.exp(rng.uniform(*np.log(height_px), walkers))
+    sizes = np.exp(rng.uniform(np.log(height_px[0]), np.log(height_px[1]), walkers))
     focal = 1000.0
     depths = focal * np.array([person.body.stature for person in people]) / sizes
     # A near person fills the picture, so the camera looks at the middle of the nearest body.

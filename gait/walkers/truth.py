@@ -67,7 +67,7 @@ class Rendered:
 
 
 class PersonRecord(msgspec.Struct, frozen=True):
-    """``TruthPerson`` as it is stored; ``mask`` hex of the packed rows of the visible crop."""
+    """``TruthPerson`` as it is stored; ``mask`` is the visible crop, None where nothing can be seen."""
 
     identity: str
     box: Box
