@@ -185,8 +185,8 @@ class Subscriber:
         if self._joined is None and self._repair is not None:
             self._catch_up()
         last = self._last(event.camera, envelope.session, fresh=envelope.fresh)
-        if last is None:  # joined just now: what came before is history
-            last = event.sequence - 1
+        if last is None or (event.camera not in self._known and event.sequence <= last):
+            last = event.sequence - 1  # joined with this one: what came before is history
         if event.sequence <= last:
             return  # known: sent again, or fetched before it came
         self._fill(event.camera, last + 1, event.sequence - 1)
