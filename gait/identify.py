@@ -121,12 +121,8 @@ class Decider:
         samples = np.array([pool.samples for pool in pools])
         scores = index.scores(np.stack([pool.vector() for pool in pools]))
         odds = self.score_map.evidence(scores, samples) + self._prior(len(index.people))
-        free = _posterior(odds)
-        named = free[:, :-1] >= self.config.accept
-        for track, person in _assigned(odds):
-            if named[track, person]:  # nobody else on this camera can be this person now
-                odds[np.arange(len(odds)) != track, person] = -np.inf
-        return [Belief(row, pool.samples) for row, pool in zip(_posterior(odds), pools, strict=True)]
+        beliefs = _posterior(self._apart(odds))
+        return [Belief(row, pool.samples) for row, pool in zip(beliefs, pools, strict=True)]
 
     def answer(self, belief: Belief, index: GalleryIndex) -> Identity:
         """The answer that this belief alone calls for."""
@@ -157,6 +153,20 @@ class Decider:
             return Held(fresh)
         return Held(stands, held.against + 1)
 
+    def _apart(self, odds: Floats) -> Floats:
+        """The odds (Q, P) with every name that is sure for its likeliest track ruled out for all others.
+
+        Ruling a name out may make another one sure, so this is repeated until nothing changes.
+        """
+        own = _assigned(odds)
+        while True:
+            sure = _posterior(odds)[:, :-1] >= self.config.accept
+            taken = (own & sure).any(axis=0)
+            barred = ~own & (sure | taken) & np.isfinite(odds)
+            if not barred.any():
+                return odds
+            odds = np.where(barred, -np.inf, odds)
+
     def _prior(self, people: int) -> float:
         """Log odds, before any evidence, of one person of the gallery against a stranger."""
         share = self.config.stranger_share
@@ -171,12 +181,14 @@ def _posterior(odds: Floats) -> Floats:
     return shares
 
 
-def _assigned(odds: Floats) -> list[tuple[int, int]]:
-    """The likeliest way to give each track one person or none, nobody twice: (track, person) pairs."""
+def _assigned(odds: Floats) -> NDArray[np.bool_]:
+    """(Q, P) the likeliest way to give each track one person or none, nobody twice."""
     tracks, people = odds.shape
     nobody = np.zeros((tracks, tracks))  # every track may be a stranger
     rows, columns = linear_sum_assignment(np.concatenate([odds, nobody], axis=1), maximize=True)
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if c < people]
+    given = np.zeros((tracks, people + tracks), dtype=np.bool_)
+    given[rows, columns] = True
+    return given[:, :people]
 
 
 def _identity(belief: Belief, which: int, index: GalleryIndex) -> Identity:
