@@ -196,6 +196,8 @@ class _Canvas:
         start, bone = points[self._from], points[self._to] - points[self._from]
         length = np.maximum(np.hypot(bone[:, 0], bone[:, 1]), np.float32(1e-6))
         dx, dy = (bone / length[:, None]).T
+        # A bone seen end on has no direction; any will do, for it is drawn as a point.
+        dx = np.where(dx * dx + dy * dy > 0, dx, np.float32(1))
         # Two linear forms of the pixel: across the limb, and along it in lengths of it.
         across = np.stack([-dy, dx, start[:, 0] * dy - start[:, 1] * dx], axis=1)
         along = np.stack([dx, dy, -(start[:, 0] * dx + start[:, 1] * dy)], axis=1) / length[:, None]

@@ -81,10 +81,14 @@ def _on_canvas(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mid-hip at (64, 64), the joints' vertical extent 85 pixels, in every frame."""
     xy = points[..., :2].astype(np.float64)
     hips = xy[:, COCO17.indices("left_hip", "right_hip")].mean(axis=1, keepdims=True)
-    extent = np.ptp(xy[..., 1], axis=1)[:, None, None]
+    # A joint that no frame shows is still (0, 0); it must not count as the body's highest.
+    seen = (xy != 0).any(axis=-1)
+    lowest = np.where(seen, xy[..., 1], -np.inf).max(axis=1)
+    highest = np.where(seen, xy[..., 1], np.inf).min(axis=1)
+    extent = np.where(seen.any(axis=1), lowest - highest, 0.0)[:, None, None]
     scaled = (xy - hips) * (BODY_PX / np.where(extent > 0, extent, 1.0)) + CANVAS / 2
     # A frame without extent holds no person; far outside the canvas it draws nothing.
-    kept = np.where(extent > 0, scaled, -CANVAS * 8.0)
+    kept = np.where((extent > 0) & seen[..., None], scaled, -CANVAS * 8.0)
     bounded = np.clip(kept, -CANVAS * 8.0, CANVAS * 8.0)
     return np.concatenate([bounded, points[..., 2:]], axis=-1).astype(np.float32)
 
