@@ -17,12 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gait.models import checkpoints
 from gait.models.canvas import write_png
 from gait.models.pictures import Attention, attention_picture
 from gait.models.siamesegait import SiameseGait
 from gait.pose_features import fit_frames, normalise
 from gait.pose_graph import load_graph
-from stream.errors import MessageError
+from stream.errors import MessageError, WeightsError
 
 Sequence3D = NDArray[np.floating[Any]]
 Match = tuple[str, float, float]
@@ -38,6 +39,14 @@ class GaitInference:
     def __init__(self, net: SiameseGait) -> None:
         self.net = net.eval()
         self.graph = load_graph(net.config.graph)
+
+    @classmethod
+    def load(cls, weights: str | Path) -> GaitInference:
+        """From a file that training or ``models import`` wrote; raises WeightsError for another family's."""
+        net = checkpoints.load(weights)
+        if not isinstance(net, SiameseGait):
+            raise WeightsError(f"weights of {net.family}", where=str(weights), wanted=SiameseGait.family)
+        return cls(net)
 
     def compute_similarity(self, seq1: Sequence3D, seq2: Sequence3D) -> tuple[float, float]:
         """Cosine similarity in [-1, 1] and Euclidean distance in [0, 2] of the two embeddings."""

@@ -1,0 +1,62 @@
+"""Both of HybridGait's samplers: order, spacing, reach, and sequences too short for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gait.training.sampling import contiguous_with_drops, every_nth
+from stream.errors import ConfigError
+
+lengths = st.integers(1, 400)
+seeds = st.integers(0, 2**16)
+
+
+@given(lengths, seeds)
+def test_every_fourth_frame_is_four_after_the_last(have: int, seed: int) -> None:
+    chosen = every_nth(have, np.random.default_rng(seed))
+    assert len(chosen) == 30
+    assert ((np.diff(chosen) - 4) % have == 0).all()
+    if have >= 117:
+        assert (np.diff(chosen) == 4).all()
+
+
+@given(st.integers(34, 400), seeds)
+def test_thirty_of_thirty_four_contiguous_frames_in_order(have: int, seed: int) -> None:
+    chosen = contiguous_with_drops(have, np.random.default_rng(seed))
+    assert len(chosen) == 30
+    assert (np.diff(chosen) >= 1).all()
+    assert chosen[-1] - chosen[0] <= 33
+    assert chosen[0] >= 0
+    assert chosen[-1] < have
+
+
+@given(st.integers(1, 33), seeds)
+def test_a_short_sequence_is_repeated(have: int, seed: int) -> None:
+    chosen = contiguous_with_drops(have, np.random.default_rng(seed))
+    assert len(chosen) == 30
+    assert chosen.min() >= 0
+    assert chosen.max() < have
+
+
+def test_every_start_and_every_drop_occurs() -> None:
+    source = np.random.default_rng(0)
+    starts = {int(every_nth(120, source)[0]) for _ in range(200)}
+    assert starts == {0, 1, 2, 3}
+    firsts = {int(contiguous_with_drops(36, source)[0]) for _ in range(400)}
+    assert {0, 1, 2, 3} <= firsts
+
+
+def test_the_same_source_gives_the_same_clip() -> None:
+    first, second = (contiguous_with_drops(90, np.random.default_rng(7)) for _ in range(2))
+    assert (first == second).all()
+
+
+@pytest.mark.parametrize("have", [0, -1])
+def test_nothing_to_sample_is_refused(have: int) -> None:
+    with pytest.raises(ConfigError, match="clip sampling"):
+        every_nth(have, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="clip sampling"):
+        contiguous_with_drops(have, np.random.default_rng(0))
