@@ -35,7 +35,7 @@ class MotionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low_score_noise: Amount = (
         3.0  # a detection of score 0 is 1 + this many times as uncertain as one of score 1
     )
-    size_memory_s: Seconds = 0.5  # a size's rate of change fades with this time constant while coasting
+    size_memory_s: Seconds = 0.2  # a size's rate of change fades with this time constant
 
 
 class AssociationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +48,8 @@ class AssociationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     max_cost: Amount = 9.0
     low_score_cost: Amount = 1.0
     hidden_cost: Amount = 2.0
+    unseen_cost: Amount = 3.0
+    overlap_weight: Amount = 0.0
     max_distance: Amount = 1.5  # heights between predicted and detected centre, however unsure the prediction
     min_iou: Share = 0.1
     keypoint_weight: Amount = 1.0
@@ -85,7 +87,7 @@ class WindowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     merge_cover: Share = 0.6
 
     memory_s: Seconds = 4.0
-    walk_span_s: Seconds = 0.8
+    walk_span_s: Seconds = 0.5
     walk_speed: Amount = 0.15
     stride_amplitude: Amount = 0.025
 

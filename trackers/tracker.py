@@ -30,6 +30,7 @@ from trackers.motion import BoxFilter, Floats, centred, cornered
 KEYPOINT_TOLERANCE = 0.08  # heights; a swinging ankle moves 0.06 heights between two frames of 30 fps
 KEYPOINT_MEMORY_S = 0.2  # limbs are elsewhere after half a step
 LEAST_SIMILARITY = 0.02
+MAX_PIXELS = 1e6  # a box beyond this is no box; NaN is beyond everything
 
 
 @dataclass
@@ -148,15 +149,14 @@ class CameraTracker:
         """
         corners = np.array([person.box for person in people], dtype=np.float64).reshape(-1, 4)
         scores = np.array([person.score for person in people], dtype=np.float64)
-        boxes = centred(corners)
-        sound = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
-        sound[sound] &= (boxes[sound, 2:] > 0).all(axis=1)
+        sound = (np.abs(corners) <= MAX_PIXELS).all(axis=1) & np.isfinite(scores)
+        sound &= (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
         index = np.flatnonzero(sound & (scores >= self.config.association.low_score))
         chosen = [people[i] for i in index.tolist()]
         hints = [NO_HINT if person.hint is None else person.hint for person in chosen]
         return _Detections(
             index,
-            boxes[index],
+            centred(corners[index]),
             scores[index],
             np.array(hints, dtype=np.intp),
             self._read_keypoints(chosen),
@@ -199,7 +199,12 @@ class CameraTracker:
         height = self.filter.box[:, None, 3]
         apart = np.abs(found.boxes[None, :, :2] - self.filter.box[:, None, :2]).max(axis=2)
         cost[apart > rules.max_distance * height] = np.inf
-        cost += rules.hidden_cost * hidden_share(cornered(self.filter.box))[:, None]
+        expected = cornered(self.filter.box)
+        cost += rules.hidden_cost * hidden_share(expected)[:, None]
+        if rules.overlap_weight:
+            cost -= rules.overlap_weight * np.log(np.maximum(iou(expected, cornered(found.boxes)), 0.05))
+        unseen = np.array([state.person is None for state in self.states], dtype=np.float64)
+        cost += rules.unseen_cost * unseen[:, None]
         self._add_keypoints(cost, found, now_ns)
         return cost
 

@@ -14,7 +14,7 @@ from typing import Final
 from stream.messages import Person
 from trackers.config import NS_PER_S, WindowConfig
 
-ANKLES: Final = {"blazepose33": (27, 28), "coco17": (15, 16), "body16": (10, 13)}
+ANKLES: Final = {"blazepose33": (27, 28), "coco17": (15, 16), "coco18": (13, 10), "gaitway16": (6, 3)}
 """Left and right ankle in the keypoint layouts that are known; others are judged by speed alone."""
 
 LEAST_CONFIDENCE: Final = 0.3
