@@ -10,6 +10,7 @@ from typing import Final
 import av
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from stream.errors import SourceError
@@ -17,6 +18,10 @@ from stream.errors import SourceError
 RUN_DIGITS: Final = 16
 _TEXT_FORMATS: Final = frozenset({"tty"})
 """FFmpeg takes any .txt for terminal art and renders it as a film."""
+_LIST_FORMATS: Final = frozenset({"concat", "dash", "hls", "imf"})
+"""What such a file shows lies in others: its hash would not say what was seen."""
+_FILES_ONLY: Final = {"protocol_whitelist": "file"}
+"""A file from outside must not make this host open connections."""
 _NOT_VIDEO: Final = "Check it with 'ffprobe FILE'; any container and codec that FFmpeg reads will do"
 
 
@@ -56,12 +61,19 @@ def open_file(path: Path, threads: int) -> tuple[InputContainer, VideoStream]:
     """A video file's container and its video stream; raises SourceError."""
     check_file(path)
     try:
-        container = av.open(str(path), mode="r", metadata_errors="replace")
+        container = av.open(str(path), mode="r", options=_FILES_ONLY, metadata_errors="replace")
     except av.FFmpegError as error:
         raise _not_video(path, error) from error
     try:
         if container.format.name in _TEXT_FORMATS:
             raise SourceError("a text file", where=str(path), wanted="a video file", fix=_NOT_VIDEO)
+        if not _LIST_FORMATS.isdisjoint(container.format.name.split(",")):
+            raise SourceError(
+                "a list of other files",
+                where=str(path),
+                wanted="a video file",
+                fix="Name their folder instead",
+            )
         return container, video_stream(container, str(path), threads)
     except SourceError:
         container.close()
@@ -72,6 +84,8 @@ def video_stream(container: InputContainer, where: str, threads: int) -> VideoSt
     """The first stream with moving pictures (not a cover picture of a song); raises SourceError."""
     for stream in container.streams.video:
         if Disposition.attached_pic not in stream.disposition:
+            if not _decodable(stream):
+                raise SourceError("in a codec that cannot be decoded here", where=where, fix=_NOT_VIDEO)
             stream.thread_type = "FRAME" if threads > 1 else "NONE"
             stream.codec_context.thread_count = threads
             return stream
@@ -80,6 +94,12 @@ def video_stream(container: InputContainer, where: str, threads: int) -> VideoSt
             "holds sound but no pictures", where=where, wanted="a video", fix="Name another file"
         )
     raise SourceError("holds no video", where=where, wanted="a video", fix=_NOT_VIDEO)
+
+
+def _decodable(stream: VideoStream) -> bool:
+    """PyAV leaves the context out where it has no decoder, which its types do not say."""
+    context: VideoCodecContext | None = stream.codec_context
+    return context is not None
 
 
 def _not_video(path: Path, error: av.FFmpegError) -> SourceError:

@@ -34,7 +34,7 @@ class BgrConverter:
         self._scaler = VideoReformatter()
 
     def image(self, frame: av.VideoFrame) -> Image:
-        """The frame's pixels; raises SourceError for a picture beyond 8K."""
+        """The frame's pixels; raises SourceError for one beyond 8K or of no known kind."""
         width = round(frame.width * max(self._pixel_aspect, Fraction(1)))
         height = round(frame.height / min(self._pixel_aspect, Fraction(1)))
         if not 0 < width * height <= MAX_PIXELS:
@@ -45,7 +45,12 @@ class BgrConverter:
                 fix="Convert it to a smaller size first",
             )
         # One thread: a 720p conversion takes 0.3 ms, waking others costs more than it saves.
-        bgr = self._scaler.reformat(frame, width=width, height=height, format="bgr24", threads=1)
+        try:
+            bgr = self._scaler.reformat(frame, width=width, height=height, format="bgr24", threads=1)
+        except (av.FFmpegError, ValueError) as error:
+            raise SourceError(
+                f"pictures of the kind {frame.format.name} cannot be converted ({error})", where=self._where
+            ) from error
         return _upright(np.asarray(bgr.to_ndarray(), dtype=np.uint8), frame)
 
 

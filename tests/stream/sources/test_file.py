@@ -175,6 +175,12 @@ def test_a_video_of_no_length(tmp_path: Path, name: str) -> None:
     assert "no picture" in message or "no video" in message
 
 
+def test_a_codec_that_nobody_knows(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "odd.mkv", 3, codec="mpeg4")
+    clip.write_bytes(clip.read_bytes().replace(b"V_MPEG4/ISO/ASP", b"V_MPEG9/ISO/ASP"))
+    assert "codec that cannot be decoded" in refusal(clip)
+
+
 def test_sound_without_pictures(tmp_path: Path) -> None:
     assert "sound but no pictures" in refusal(make_sound(tmp_path / "song.m4a"))
 
