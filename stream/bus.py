@@ -2,8 +2,8 @@
 
 ZeroMQ alone loses what lies in its buffers when either end dies, and even when a sender closes while its
 receiver is behind. So a hop is a DEALER -> ROUTER pair with a window: at most ``hwm`` messages are on their
-way, each numbered, and the sender keeps each until the receiver has come back for another one, which says that
-it has handled it. A receiver that was started again is sent what its predecessor had not handled.
+way, each numbered, and the sender keeps each until the receiver has come back for another one, which says
+that it has handled it. A receiver that was started again is sent what its predecessor had not handled.
 
     to the receiver   O first   here I am, what you have not handled begins at number ``first``
                       D number  a message
@@ -273,6 +273,7 @@ def _frame(word: bytes, number: int, data: bytes = b"") -> bytes:
 
 def _read_frame(frame: bytes, where: str = "") -> tuple[bytes, int]:
     word, number = frame[:1], int.from_bytes(frame[1:_HEAD], "little")
-    if len(frame) < _HEAD or word not in (b"O", b"D", b"P", b"A", b"L") or number >= _NUMBER_LIMIT:
+    known = word in (b"P", b"A", b"L") or (word in (b"O", b"D") and number > 0)  # messages count from 1
+    if len(frame) < _HEAD or not known or number >= _NUMBER_LIMIT:
         raise MessageError(f"{len(frame)} bytes that are no message of a hop", where=where)
     return word, number

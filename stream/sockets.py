@@ -59,6 +59,7 @@ def open_socket(
     made: Socket = zmq.Context.instance().socket(kind)
     try:
         _set_options(made, limits, keys, bind=bind)
+        made.ipv6 = "[" in endpoint  # else 127.0.0.1 would be known by its IPv6 form
         if identity:
             made.identity = identity
         if kind == zmq.ROUTER:
@@ -164,7 +165,6 @@ def _set_options(made: Socket, limits: Limits, keys: CurveKeys | None, *, bind: 
     made.sndhwm = made.rcvhwm = limits.hwm
     made.linger = int(limits.linger_s * 1000)
     made.maxmsgsize = limits.max_message_bytes
-    made.ipv6 = True
     made.reconnect_ivl, made.reconnect_ivl_max = 10, 500  # ms: a stage that was restarted is found at once
     made.heartbeat_ivl, made.heartbeat_timeout = 2000, 10000  # ms: a peer whose machine is gone is noticed
     if keys is None:
@@ -187,9 +187,11 @@ def _clear_stale_ipc(endpoint: str) -> None:
     """ZeroMQ would take an ipc path over from a living owner without a word; ask first."""
     if not endpoint.startswith("ipc://"):
         return
-    folder = Path(endpoint.removeprefix("ipc://")).parent
-    if not folder.is_dir():
-        raise ResourceError(f"{endpoint}: there is no folder {folder}", fix="Create it")
+    path = Path(endpoint.removeprefix("ipc://"))
+    if not path.parent.is_dir():
+        raise ResourceError(f"{endpoint}: there is no folder {path.parent}", fix="Create it")
+    if path.exists() and not path.is_socket():  # ZeroMQ would remove it
+        raise ResourceError(f"{endpoint}: a file is in the way", fix="Remove it, or take another path")
     if listening(endpoint):
         raise _in_use(endpoint)
     remove_ipc(endpoint)

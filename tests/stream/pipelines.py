@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from stream.bus import Inlet, Limits, Outlet, terminate
+from stream.bus import Inlet, Limits, Outlet
 from stream.config import StreamConfig, hop_endpoints
 from stream.errors import ResourceError
 from stream.frames import FrameReader, FrameWriter

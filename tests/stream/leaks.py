@@ -1,0 +1,47 @@
+"""A fixture that fails a test which leaves descriptors or mappings behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from stream.bus import terminate
+
+
+def open_descriptors() -> set[str]:
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found.add(f"{entry.name} {os.readlink(entry)}")
+        except OSError:  # the listing's own
+            continue
+    return found
+
+
+def mapped_rings() -> list[str]:
+    return [line for line in Path("/proc/self/maps").read_text().splitlines() if ".frames" in line]
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """After the test every socket is closed: terminate() returns, and no descriptor or ring is left open."""
+    terminate()
+    gc.collect()
+    before = open_descriptors()
+    yield
+    context = zmq.Context.instance()
+    ending = threading.Thread(target=context.term, daemon=True)
+    ending.start()
+    ending.join(10)
+    if ending.is_alive():
+        context.destroy(linger=0)
+        pytest.fail("a socket was left open")
+    gc.collect()
+    assert open_descriptors() - before == set()
+    assert mapped_rings() == []
