@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gait.walkers.gait import LegAction
 from gait.walkers.path import Path
 from gait.walkers.person import Person
 from gait.walkers.seeds import stream
 from gait.walkers.timing import Instant, Timing
+from gait.walkers.vectors import UP, Floats, cross, level, smooth, unit
 
-Floats = NDArray[np.float64]
-UP = np.array([0.0, 0.0, 1.0])
 HEEL_SHARE, BALL_SHARE = 0.24, 0.58
 """Shares of the foot's length behind the ankle, and from the ankle to the ball."""
 HEEL_RISE = 3.0
@@ -60,7 +58,7 @@ class Feet:
         place = self._path.at(self._timing.distance_at_phase(phase))
         outward = 1.0 if side else -1.0
         chance = stream(self._person.seed, "footprint", side, step).normal(size=3)
-        left = np.cross(UP, place.forward)
+        left = cross(UP, place.forward)
         at = np.array([*place.at, 0.0]) + outward * gait.step_width / 2 * left
         at += gait.irregularity * (chance[0] * place.forward + 0.5 * chance[1] * left)
         return at, place.heading + outward * action.toe_out + 0.03 * float(chance[2])
@@ -68,21 +66,21 @@ class Feet:
     def _standing(self, side: int, step: int, share: float, vigour: float) -> Foot:
         """Roll from the heel onto the sole, then up over the ball; the pivot stays where it is."""
         action, stance = self._action(side), self._person.gait.stance
-        pitch = action.strike_pitch * vigour * (1 - _smooth(share / LOADING))
+        pitch = action.strike_pitch * vigour * (1 - smooth(share / LOADING))
         rise = max(0.0, (share - action.rise_from) / (stance - action.rise_from))
         pitch -= action.rise_pitch * vigour * rise**HEEL_RISE
         return self._pivot(*self._print(side, step), pitch)
 
     def _pivot(self, at: Floats, heading: float, pitch: float) -> Foot:
         body = self._person.body
-        level = np.array([np.cos(heading), np.sin(heading), 0.0])
-        forward, up = _pitched(level, pitch)
+        flat = np.array([np.cos(heading), np.sin(heading), 0.0])
+        forward, up = _pitched(flat, pitch)
         # Toes up: the heel carries; toes down: the ball does.
         along = (-HEEL_SHARE if pitch > 0 else BALL_SHARE) * body.foot
-        ankle = at + along * level - along * forward + body.ankle_height * up
+        ankle = at + along * flat - along * forward + body.ankle_height * up
         # The toes lie flat as long as the ball carries.
-        toes = level if pitch < 0 else forward
-        return Foot(ankle, forward, toes, np.cross(up, forward), up, planted=True)
+        toes = flat if pitch < 0 else forward
+        return Foot(ankle, forward, toes, cross(up, forward), up, planted=True)
 
     def _swinging(self, side: int, step: int, share: float, vigour: float) -> Foot:
         """A cubic from toe-off to heel strike that leaves and arrives with the stance's own speed."""
@@ -95,33 +93,27 @@ class Feet:
         leave, arrive = (off.ankle - before.ankle) * scale, (after.ankle - on.ankle) * scale
         ankle = _hermite(off.ankle, leave, on.ankle, 0.5 * arrive, u)
         hump = 16 * (u * (1 - u)) ** 2
-        outward = np.cross(UP, on.forward) * (1.0 if side else -1.0)
+        outward = cross(UP, on.forward) * (1.0 if side else -1.0)
         ankle = ankle + hump * (action.swing_lift * vigour * UP + action.swing_out * vigour * outward)
-        pitch = action.strike_pitch * _smooth((u - 0.45) / 0.55) - action.rise_pitch * _falling(u)
-        heading = _blend_heading(off.forward, on.forward, _smooth(u))
+        pitch = action.strike_pitch * smooth((u - 0.45) / 0.55) - action.rise_pitch * _falling(u)
+        heading = _blend_heading(off.forward, on.forward, smooth(u))
         forward, up = _pitched(heading, pitch * vigour)
-        toes, _ = _pitched(heading, pitch * vigour * _smooth(2.5 * u))
-        return Foot(ankle, forward, toes, np.cross(up, forward), up, planted=False)
+        toes, _ = _pitched(heading, pitch * vigour * smooth(2.5 * u))
+        return Foot(ankle, forward, toes, cross(up, forward), up, planted=False)
 
 
 def _falling(u: float) -> float:
     """From 1 at toe-off to 0 past the middle of the swing."""
-    return 1 - _smooth(u / 0.58)
+    return 1 - smooth(u / 0.58)
 
 
-def _pitched(level: Floats, pitch: float) -> tuple[Floats, Floats]:
-    forward = np.cos(pitch) * level + np.sin(pitch) * UP
-    return forward, np.cos(pitch) * UP - np.sin(pitch) * level
+def _pitched(flat: Floats, pitch: float) -> tuple[Floats, Floats]:
+    forward = np.cos(pitch) * flat + np.sin(pitch) * UP
+    return forward, np.cos(pitch) * UP - np.sin(pitch) * flat
 
 
 def _blend_heading(a: Floats, b: Floats, u: float) -> Floats:
-    level = (1 - u) * _level(a) + u * _level(b)
-    return np.asarray(level / np.linalg.norm(level))
-
-
-def _level(v: Floats) -> Floats:
-    flat = np.array([v[0], v[1], 0.0])
-    return np.asarray(flat / np.linalg.norm(flat))
+    return unit((1 - u) * level(a) + u * level(b))
 
 
 def _hermite(p0: Floats, m0: Floats, p1: Floats, m1: Floats, u: float) -> Floats:
@@ -129,8 +121,3 @@ def _hermite(p0: Floats, m0: Floats, p1: Floats, m1: Floats, u: float) -> Floats
     return np.asarray(
         (2 * u3 - 3 * u2 + 1) * p0 + (u3 - 2 * u2 + u) * m0 + (3 * u2 - 2 * u3) * p1 + (u3 - u2) * m1
     )
-
-
-def _smooth(x: float) -> float:
-    x = min(max(x, 0.0), 1.0)
-    return x * x * (3 - 2 * x)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from gait.walkers.body import Body, Clothes
-from gait.walkers.feet import BALL_SHARE, UP, Foot
+from gait.walkers.feet import BALL_SHARE, Foot
 from gait.walkers.head import head
 from gait.walkers.motion import Axes, Pose
 from gait.walkers.person import Person
-from gait.walkers.tubes import Floats, Tube, between, chain, patch_angles, plain, profile, unit
+from gait.walkers.tubes import Tube, between, chain, patch_angles, plain, profile
+from gait.walkers.vectors import UP, Floats, cross, unit
 
 # The upper garment: t 0 at the hips, 1 at the line of the shoulders; half width, front, back.
 TORSO = (
@@ -24,9 +25,9 @@ TORSO = (
     (0.58, 0.0885, 0.066, 0.061),
     (0.75, 0.1000, 0.070, 0.067),
     (0.87, 0.1090, 0.062, 0.067),
-    (0.95, 0.1130, 0.047, 0.059),
-    (1.01, 0.1040, 0.036, 0.047),
-    (1.05, 0.0740, 0.034, 0.042),
+    (0.95, 0.1160, 0.046, 0.058),
+    (1.01, 0.1060, 0.036, 0.047),
+    (1.05, 0.0760, 0.034, 0.042),
     (1.10, 0.0400, 0.031, 0.038),
 )
 TORSO_T = np.array(
@@ -94,10 +95,10 @@ SHOE_S = np.array([-0.245, -0.235, -0.19, -0.10, 0.0, 0.12, 0.26, 0.40, 0.52, 0.
 # An arm: t 0 at the shoulder, 1 at the elbow, 2 at the wrist; radius.
 ARM = (
     (-0.11, 0.001),
-    (-0.09, 0.013),
-    (-0.03, 0.0245),
-    (0.12, 0.0310),
-    (0.28, 0.0320),
+    (-0.09, 0.011),
+    (-0.03, 0.0220),
+    (0.12, 0.0300),
+    (0.28, 0.0315),
     (0.50, 0.0285),
     (0.85, 0.0240),
     (1.00, 0.0245),
@@ -148,7 +149,7 @@ def _torso(body: Body, clothes: Clothes, pose: Pose, sides: int) -> Tube:
     centre = _spine(pose.joints, t)
     turn = np.clip(t, 0, 1)[:, None]
     left = unit((1 - turn) * pose.pelvis.left + turn * pose.chest.left)
-    front = unit(np.cross(left, unit(np.gradient(centre, axis=0))))
+    front = unit(cross(left, unit(np.gradient(centre, axis=0))))
     return Tube.of(centre, left, front, half, _shirt(clothes, t, sides))
 
 
@@ -176,7 +177,7 @@ def _hips(body: Body, clothes: Clothes, pose: Pose, sides: int) -> Tube:
     half *= (0.35 + 0.65 * body.seat, 1.0, 0.5 + 0.5 * body.seat)
     centre = pose.joints[0] + HIPS_T[:, None] * body.trunk * pose.pelvis.up
     paint = plain(clothes.trousers, HIPS_T.size, sides)
-    return Tube.of(centre, pose.pelvis.left, pose.pelvis.forward, half, paint, nudge=-0.06)
+    return Tube.of(centre, pose.pelvis.left, pose.pelvis.forward, half, paint, nudge=-0.08)
 
 
 def _leg(body: Body, clothes: Clothes, pelvis: Axes, foot: Foot, joints: Floats, sides: int) -> Tube:
@@ -184,14 +185,14 @@ def _leg(body: Body, clothes: Clothes, pelvis: Axes, foot: Foot, joints: Floats,
     hang = 1 + 1.1 * (clothes.leg_width - 1) * np.clip(LEG_T - 0.8, 0, 1.2)
     half = profile(LEG, LEG_T) * body.stature * (body.limb_girth * clothes.leg_width * hang)[:, None]
     centre, along = chain(joints[0], joints[1], joints[2], LEG_T)
-    left = unit(np.cross(pelvis.forward + 0.5 * foot.forward, along))
+    left = unit(cross(pelvis.forward + 0.5 * foot.forward, along))
     left *= np.sign(left @ pelvis.left)[:, None]
-    front = unit(np.cross(along, left))
+    front = unit(cross(along, left))
     front *= np.sign(front @ pelvis.forward + 0.5 * (front @ foot.forward))[:, None]
     paint = plain(clothes.trousers, LEG_T.size, sides)
     paint[-1:] *= 0.85
     # The thigh lies under the shirt's hem, the calf under nothing.
-    nudge = -0.06 * np.clip(1 - between(LEG_T) / 0.5, 0, 1)
+    nudge = -0.10 * np.clip(1 - between(LEG_T) / 0.55, 0, 1)
     return Tube.of(centre, left, front, half, paint, nudge)
 
 
@@ -199,7 +200,7 @@ def _shoe(body: Body, clothes: Clothes, foot: Foot, sides: int) -> Tube:
     """A shoe that bends at the ball."""
     s, length = SHOE_S[:, None], body.foot * 1.04
     height, wide = profile(SHOE, SHOE_S).T * length
-    up = np.where(s > BALL_SHARE, np.cross(foot.toes, foot.left), foot.up)
+    up = np.where(s > BALL_SHARE, cross(foot.toes, foot.left), foot.up)
     sole = foot.ankle - body.ankle_height * foot.up
     ahead = np.minimum(s, BALL_SHARE) * foot.forward + np.maximum(s - BALL_SHARE, 0.0) * foot.toes
     centre = sole + length * ahead + (height / 2)[:, None] * up
@@ -215,11 +216,11 @@ def _arm(body: Body, clothes: Clothes, chest: Axes, joints: Floats, sides: int) 
     end = 2 * clothes.sleeve
     radius *= np.where(end - 0.04 > ARM_T, clothes.ease * (1.06 if clothes.sleeve < 0.9 else 1.0), 1.0)
     centre, along = chain(joints[0], joints[1], joints[2], ARM_T)
-    left = unit(np.cross(along, chest.forward + 0.3 * UP))
+    left = unit(cross(along, chest.forward + 0.3 * UP))
     cloth = clothes.accent if clothes.pattern == "block" else clothes.top
     paint = plain(body.skin, ARM_T.size, sides)
     paint[between(ARM_T) < end] = cloth
-    return Tube.of(centre, left, unit(np.cross(left, along)), radius[:, None] * np.ones(3), paint)
+    return Tube.of(centre, left, unit(cross(left, along)), radius[:, None] * np.ones(3), paint)
 
 
 def _hand(body: Body, chest: Axes, arm: Floats, sides: int) -> Tube:
@@ -230,4 +231,4 @@ def _hand(body: Body, chest: Axes, arm: Floats, sides: int) -> Tube:
     centre = wrist + body.hand * (t * along - 0.12 * t * t * ahead)
     broad, thick = profile(HAND, HAND_T).T * body.hand
     half = np.stack([broad, thick, thick], axis=1)
-    return Tube.of(centre, ahead, np.cross(along, ahead), half, plain(body.skin, HAND_T.size, sides))
+    return Tube.of(centre, ahead, cross(along, ahead), half, plain(body.skin, HAND_T.size, sides))

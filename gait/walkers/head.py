@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gait.walkers.body import Body, Colour
-from gait.walkers.feet import UP
 from gait.walkers.motion import Axes, Pose
-from gait.walkers.tubes import Floats, Tube, between, patch_angles, plain, profile, unit
+from gait.walkers.tubes import Tube, between, patch_angles, plain, profile
+from gait.walkers.vectors import UP, Floats, cross, unit
 
 HALF_SHARE = 0.56
 """Half the head's height as drawn, as a share of ``Body.head_size``."""
@@ -74,7 +74,7 @@ def _neck(body: Body, pose: Pose, sides: int) -> Tube:
     high = pose.joints[9] - body.head_size * (0.22 * pose.head.up + 0.05 * pose.head.forward)
     u = np.linspace(0, 1, 5)[:, None]
     radius = np.interp(u, [0, 0.3, 1], [0.036, 0.031, 0.028]) * body.stature * body.girth**0.5
-    front = unit(np.cross(pose.head.left, unit(high - low)))
+    front = unit(cross(pose.head.left, unit(high - low)))
     half = radius * np.array([0.95, 1.0, 1.05])
     return Tube.of((1 - u) * low + u * high, pose.head.left, front, half, plain(body.skin, 5, sides) * 0.9)
 

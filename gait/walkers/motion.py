@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gait.walkers.feet import UP, Feet, Foot
+from gait.walkers.feet import Feet, Foot
 from gait.walkers.gait import ArmSwing
 from gait.walkers.path import Path
 from gait.walkers.person import Person
 from gait.walkers.timing import Instant, Stop, Timing
+from gait.walkers.vectors import UP, Floats, cross, unit
 
-Floats = NDArray[np.float64]
 JOINTS = 16
 BONES = (
     (0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6), (0, 7), (7, 8), (8, 9),
@@ -72,7 +71,7 @@ class Walk:
         """The skeleton at ``t``."""
         now = self.timing.at(t)
         place = self.path.at(now.distance)
-        walking = Axes(place.forward, np.cross(UP, place.forward), UP)
+        walking = Axes(place.forward, cross(UP, place.forward), UP)
         feet = (self.feet.at(0, now), self.feet.at(1, now))
         pelvis = self._pelvis_axes(walking, now)
         root = self._root(np.array([*place.at, 0.0]), walking, pelvis, feet, now)
@@ -131,12 +130,11 @@ class Walk:
     def _upper_body(self, joints: Floats, pelvis: Axes, chest: Axes, head: Axes, now: Instant) -> None:
         body, gait = self.person.body, self.person.gait
         # The spine bends: the lower half follows the pelvis more, and a slouch rounds the upper half.
-        low = pelvis.up + chest.up
-        joints[7] = joints[0] + 0.5 * body.trunk * low / np.linalg.norm(low)
+        joints[7] = joints[0] + 0.5 * body.trunk * unit(pelvis.up + chest.up)
         high = chest.turned(pitch=0.5 * gait.slouch).up
         joints[8] = joints[7] + 0.5 * body.trunk * high
         neck = head.turned(pitch=gait.slouch + 0.08).up + 0.4 * high
-        joints[9] = joints[8] + body.head_height * neck / np.linalg.norm(neck)
+        joints[9] = joints[8] + body.head_height * unit(neck)
         half = body.shoulder_width / 2 * chest.left
         joints[13:16] = self._arm(joints[8] - half, chest, gait.right_arm, now, side=0)
         joints[10:13] = self._arm(joints[8] + half, chest, gait.left_arm, now, side=1)
@@ -157,7 +155,7 @@ class Walk:
 
 def _arm_direction(axes: Axes, out: Floats, ahead: float, aside: float) -> Floats:
     v = np.cos(ahead) * -axes.up + np.sin(ahead) * axes.forward + np.tan(aside) * out
-    return np.asarray(v / np.linalg.norm(v))
+    return unit(v)
 
 
 def _rotate(a: Floats, b: Floats, angle: float) -> tuple[Floats, Floats]:

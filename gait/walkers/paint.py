@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gait.walkers.camera import NEAR_M, Camera
 from gait.walkers.tubes import Tube, angles
+from gait.walkers.vectors import Floats, cross, length
 
-Floats = NDArray[np.float64]
 SHIFT = 4
 """Fixed-point bits of a corner's position."""
 STRENGTH_UNIT = 200
@@ -65,19 +65,24 @@ def supersampling_for(height_px: float) -> int:
 def patches(tubes: list[Tube], camera: Camera, light: Light) -> Patches:
     """The patches that face the camera, shaded."""
     quads, inside, colours, nudge = _surface(tubes)
-    middle = quads.mean(axis=1)
-    normal = np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    normal *= np.where(np.sum(normal * (middle - inside), axis=1, keepdims=True) < 0, -1.0, 1.0)
+    a, b, c, d = quads.transpose(1, 0, 2)
+    middle = (a + b + c + d) / 4
+    normal = cross(c - a, d - b)
+    normal /= np.maximum(length(normal), 1e-12)[:, None]
+    normal *= np.where(_dot(normal, middle - inside) < 0, -1.0, 1.0)[:, None]
     sight = camera.at - middle
-    distance = np.linalg.norm(sight, axis=1)
-    facing = (np.sum(normal * sight, axis=1) > -0.02 * distance) & (camera.to_camera(middle)[:, 2] > NEAR_M)
+    distance = length(sight)
+    facing = (_dot(normal, sight) > -0.02 * distance) & (camera.to_camera(middle)[:, 2] > NEAR_M)
     order = np.flatnonzero(facing)
     order = order[np.argsort((nudge - distance)[order], kind="stable")]
     pixels, _ = camera.project(quads[order])
     strength = _strength(normal[order], sight[order] / distance[order, None], light) * STRENGTH_UNIT
     albedo = colours[order][:, ::-1] * light.tint[::-1] * 255
     return Patches(pixels, np.column_stack([albedo, strength]).clip(1, 255))
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    return np.asarray(np.einsum("ij,ij->i", a, b))
 
 
 def _surface(tubes: list[Tube]) -> tuple[Floats, Floats, Floats, Floats]:
@@ -108,7 +113,7 @@ def _strength(normal: Floats, sight: Floats, light: Light) -> Floats:
     """A lamp that wraps softly round, light from the sky, and a darker rim where the surface turns away."""
     lamp = np.clip((normal @ light.towards + 0.35) / 1.35, 0, 1)
     sky = 0.5 + 0.5 * normal[:, 2]
-    rim = 0.70 + 0.30 * np.clip(np.sum(normal * sight, axis=1), 0, 1) ** 0.7
+    rim = 0.70 + 0.30 * np.clip(_dot(normal, sight), 0, 1) ** 0.7
     return np.asarray((light.key * lamp + light.sky * sky + AMBIENT) * rim)
 
 

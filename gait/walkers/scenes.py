@@ -11,6 +11,7 @@ from gait.walkers.path import Path
 from gait.walkers.person import Person, sample_person
 from gait.walkers.scene import Scene, Walker
 from gait.walkers.seeds import stream
+from gait.walkers.timing import Stop
 
 NAMES = (
     "Ada", "Ben", "Chloe", "Dan", "Eva", "Finn", "Grace", "Hugo", "Iris", "Jon", "Kira", "Leo",
@@ -55,26 +56,30 @@ def _crossing(
 
 
 def demo_scenes(seed: int, enrolled: int = 3) -> DemoScenes:
-    """A gallery clip of ``enrolled`` people and a probe clip with them and one stranger."""
+    """A gallery clip of ``enrolled`` people and a probe clip with them and one stranger.
+
+    Everyone keeps their direction, so that the two views of a person differ by some degrees only.
+    """
     people = sample_people(seed, enrolled + 1)
+    ways = {person.name: number % 2 == seed % 2 for number, person in enumerate(people)}
     camera = Camera(focal=1000.0, height=1.45, pitch=0.05)
-    gallery = _demo_clip(seed, "gallery", camera, people[:-1])
+    gallery = _demo_clip(seed, "gallery", camera, people[:-1], ways)
     order = stream(seed, "order").permutation(len(people))
-    probe = _demo_clip(seed, "probe", camera, [people[i] for i in order])
+    probe = _demo_clip(seed, "probe", camera, [people[i] for i in order], ways)
     return DemoScenes(gallery, probe, tuple(person.name for person in people[:-1]), people[-1].name)
 
 
-def _demo_clip(seed: int, name: str, camera: Camera, people: list[Person]) -> Scene:
-    """Everyone crosses once, one after another, at different depths, every other one to the left."""
+def _demo_clip(
+    seed: int, name: str, camera: Camera, people: list[Person], rightwards: dict[str, bool]
+) -> Scene:
+    """Everyone crosses once, one after another, at different depths."""
     rng = stream(seed, name)
     depths = np.linspace(5.6, 8.4, len(people))
     rng.shuffle(depths)
-    flip = bool(rng.random() < 0.5)
     walkers = []
     for number, (person, depth) in enumerate(zip(people, depths, strict=True)):
-        rightwards = (number % 2 == 0) != flip
         slant = float(np.deg2rad(rng.uniform(-7, 7)))
-        walkers.append(_crossing(person, camera, float(depth), rightwards, slant, 1.2 * number))
+        walkers.append(_crossing(person, camera, float(depth), rightwards[person.name], slant, 1.2 * number))
     seconds = max(walker.leave_s for walker in walkers) + 0.2
     return Scene(seed, camera, tuple(walkers), seconds, name=name)
 
@@ -114,7 +119,8 @@ def _passing(
     way = np.array([np.cos(slant), np.sin(slant)]) * person.gait.speed
     start, end = at - way * when, at + way * (seconds - when + 0.1)
     path = Path.line((float(start[0]), float(start[1])), (float(end[0]), float(end[1])))
-    return Walker(person, path, phase=float(rng.random()))
+    pause = (Stop(path.length * 0.5, 1.2),) if rng.random() < 0.2 else ()
+    return Walker(person, path, stops=pause, phase=float(rng.random()))
 
 
 def endtoend_scene(seed: int, seconds: float = 12.0) -> Scene:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gait.walkers.body import Colour
-
-Floats = NDArray[np.float64]
+from gait.walkers.vectors import Floats, unit
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,8 @@ class Tube:
     ) -> Tube:
         """``left`` and ``front`` may be one vector (3,) for all rings, ``nudge`` one number."""
         rings = centre.shape[0]
-        return cls(
-            centre,
-            np.broadcast_to(left, (rings, 3)),
-            np.broadcast_to(front, (rings, 3)),
-            half,
-            paint,
-            np.broadcast_to(np.asarray(nudge, np.float64), (rings - 1,)),
-        )
+        every = np.zeros((rings, 3))
+        return cls(centre, every + left, every + front, half, paint, np.zeros(rings - 1) + nudge)
 
 
 def angles(sides: int) -> Floats:
@@ -72,14 +64,9 @@ def profile(table: Sequence[tuple[float, ...]], t: Floats) -> Floats:
     return np.stack([np.interp(t, rows[:, 0], rows[:, column]) for column in range(1, rows.shape[1])], axis=1)
 
 
-def unit(v: Floats) -> Floats:
-    """Vectors (..., 3) of length one."""
-    return np.asarray(v / np.linalg.norm(v, axis=-1, keepdims=True))
-
-
 def plain(colour: Colour, rings: int, sides: int) -> Floats:
     """One colour for a whole tube: (rings - 1, sides, 3), to be changed by the caller."""
-    return np.broadcast_to(np.array(colour), (rings - 1, sides, 3)).copy()
+    return np.zeros((rings - 1, sides, 3)) + colour
 
 
 def chain(start: Floats, middle: Floats, end: Floats, t: Floats, soft: float = 0.16) -> tuple[Floats, Floats]:

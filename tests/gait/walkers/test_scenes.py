@@ -57,6 +57,16 @@ def test_the_stranger_is_in_the_probe_alone_and_the_others_in_both_in_the_same_c
     assert all(gallery[name] == probe[name] for name in gallery)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_person_of_the_demo_walks_the_same_way_in_both_clips_within_twenty_degrees(seed: int) -> None:
+    demo = demo_scenes(seed)
+    first = {walker.person.name: walker.path.at(0.0).heading for walker in demo.gallery.walkers}
+    for walker in demo.probe.walkers:
+        if walker.person.name in first:
+            apart = walker.path.at(0.0).heading - first[walker.person.name]
+            assert np.cos(apart) > np.cos(np.deg2rad(20))
+
+
 def test_the_demo_walks_both_ways_and_comes_and_goes() -> None:
     for scene in (demo_scenes(2).gallery, demo_scenes(2).probe):
         ways = {walker.path.at(1.0).at[0] > walker.path.at(0.0).at[0] for walker in scene.walkers}
