@@ -28,7 +28,7 @@ from stream.messages import Body, FrameRef, FrameToken, People
 
 FIRST_SEED: Final = 2_000_000
 """People of the average; no demo, bench or test draws seeds so high."""
-PEOPLE: Final = 48
+PEOPLE: Final = 26
 VIEWS_DEGREES: Final = np.arange(-90, 91, 15)
 FPS: Final = 12.5
 CAMERA: Final = Camera(width=960, height_px=540, focal=750.0, height=1.45, pitch=0.05)

@@ -1,0 +1,126 @@
+"""Enrolment keeps what is good enough and of one person, and says why where it refuses."""
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from gait.gallery.enrol import (
+    ClipTrack,
+    EnrolConfig,
+    apart,
+    clip_tracks,
+    enrol_named,
+    enrol_one,
+    templates_of,
+)
+from stream.errors import GalleryError
+from stream.messages import Embedded, Embedding
+from tests.strategies_gallery import SECOND, START_NS, embedding, frame, tracklet, unit
+
+CONFIG = EnrolConfig(min_samples=50, min_quality=0.3, max_templates=4, same_person=0.6)
+
+
+def walked(
+    n: int, like: int, first_s: float = 0.0, seconds: int = 6, quality: float = 0.9
+) -> list[Embedding]:
+    """Windows of two seconds, one a second, of somebody like ``like``."""
+    return [
+        embedding(unit(10 * n + k, near=unit(like)), n, first_s + k + 2.0, quality=quality)
+        for k in range(seconds - 1)
+    ]
+
+
+def tracks(*walks: list[Embedding]) -> tuple[ClipTrack, ...]:
+    return clip_tracks([Embedded(frame(k), tuple(walk)) for k, walk in enumerate(walks)])
+
+
+def test_messages_become_tracks_in_time_order() -> None:
+    late, early = walked(1, 1)[::-1], walked(0, 2)
+    found = tracks(late, early)
+    assert [track.tracklet.n for track in found] == [0, 1]
+    assert [e.end_ns for e in found[1].embeddings] == sorted(e.end_ns for e in late)
+    assert found[0].samples == 150  # three windows that do not overlap
+    assert found[0].quality == pytest.approx(0.9)
+
+
+def test_templates_are_windows_that_do_not_overlap() -> None:
+    chosen = apart(walked(0, 1, seconds=9))
+    assert [e.start_ns for e in chosen] == sorted(e.start_ns for e in chosen)
+    assert all(a.end_ns <= b.start_ns for a, b in pairwise(chosen))
+    assert len(chosen) == 4
+
+
+def test_one_person_in_a_clip_is_enrolled() -> None:
+    templates = enrol_one(tracks(walked(0, 1)), "ada.mp4", CONFIG)
+    assert len(templates) == 3
+    assert {(t.source, t.samples, t.quality, t.model) for t in templates} == {("ada.mp4", 50, 0.9, "m" * 32)}
+
+
+def test_a_track_that_was_broken_is_one_person() -> None:
+    broken = tracks(walked(0, 1), walked(1, 1, first_s=20.0))
+    assert len(enrol_one(broken, "ada.mp4", CONFIG)) == CONFIG.max_templates
+
+
+def test_a_passer_by_too_short_to_enrol_is_no_second_person() -> None:
+    passer_by = [embedding(unit(9), 1, samples=20)]
+    assert len(enrol_one(tracks(walked(0, 1), passer_by), "ada.mp4", CONFIG)) == 3
+
+
+@pytest.mark.parametrize(
+    ("walks", "line"),
+    [
+        ([], "nobody walks long enough"),
+        ([[embedding(unit(1), samples=30)]], "30 valid samples are too few to enrol; wanted at least 50"),
+        ([walked(0, 1, quality=0.2)], "quality 0.20 is too low to enrol; wanted at least 0.30"),
+        ([walked(0, 1), walked(1, 1)], r"several people walk in it \(door/run/0, door/run/1\)"),
+        ([walked(0, 1), walked(1, 4, first_s=20.0)], "several people"),
+    ],
+    ids=["nobody", "short", "poor", "beside", "after"],
+)
+def test_a_clip_that_cannot_be_enrolled_says_why(walks: list[list[Embedding]], line: str) -> None:
+    with pytest.raises(GalleryError, match=line) as caught:
+        enrol_one(tracks(*walks), "clip.mp4", CONFIG)
+    assert "\n" not in str(caught.value)
+
+
+def test_several_people_are_enrolled_where_they_are_named() -> None:
+    found = tracks(walked(0, 1), walked(1, 2), walked(2, 3))
+    names = {tracklet(0): "Ada", tracklet(1): "Ben"}
+    enrolled = enrol_named(found, names, "both.mp4", CONFIG)
+    assert {name: len(templates) for name, templates in enrolled.items()} == {"Ada": 3, "Ben": 3}
+
+
+def test_a_named_persons_short_tracks_are_left_out() -> None:
+    found = tracks(walked(0, 1), [embedding(unit(5), 3, samples=20)])
+    enrolled = enrol_named(found, {tracklet(0): "Ada", tracklet(3): "Ada"}, "a.mp4", CONFIG)
+    assert len(enrolled["Ada"]) == 3
+
+
+def test_a_named_person_without_a_good_track_is_refused() -> None:
+    found = tracks(walked(0, 1), [embedding(unit(5), 3, samples=20)])
+    with pytest.raises(GalleryError, match="too few"):
+        enrol_named(found, {tracklet(3): "Ben"}, "a.mp4", CONFIG)
+    with pytest.raises(GalleryError, match="Ben has no track"):
+        enrol_named(found, {tracklet(7): "Ben"}, "a.mp4", CONFIG)
+
+
+def test_a_track_gives_its_best_windows() -> None:
+    windows = [embedding(unit(k), at_s=2.0 * k, quality=0.5 + 0.05 * k) for k in range(1, 9)]
+    (track,) = tracks(windows)
+    kept = templates_of(track, "a", CONFIG)
+    assert [t.quality for t in kept] == pytest.approx([0.9, 0.85, 0.8, 0.75])
+
+
+def test_neighbouring_tracks_are_not_beside_each_other() -> None:
+    one, other = tracks(walked(0, 1, seconds=4), walked(1, 1, first_s=4.0, seconds=4))
+    assert not one.beside(other)
+    late = [msgspec.structs.replace(e, start_ns=e.start_ns - SECOND) for e in other.embeddings]
+    assert one.beside(ClipTrack(other.tracklet, tuple(late)))
+    assert one.embeddings[0].start_ns == START_NS
+
+
+@pytest.mark.parametrize("wrong", [{"min_samples": 0}, {"min_quality": 1.5}, {"max_templates": 0}])
+def test_a_config_without_sense_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        EnrolConfig(**wrong)
