@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ from gait.score_map import ScoreMap
 from stream.errors import MessageError
 from stream.messages import Embedding, Identity
 
+NANOSECONDS: Final = 1_000_000_000
 Floats = NDArray[np.float64]
 Vector = NDArray[np.float32]
 
@@ -31,6 +33,7 @@ class DecisionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``accept``: a name is given from this probability on; ``release``: and held down to this one. An answer
     changes after ``patience`` decisions in a row against it. ``min_samples``: valid samples before any
     answer. ``stranger_share``: how many of those who pass are expected not to be in the gallery.
+    ``half_life_s``: the time in which what a track has shown loses half its weight against what it shows.
     """
 
     accept: float = 0.9
@@ -38,18 +41,25 @@ class DecisionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patience: int = 2
     min_samples: int = 20  # 0.8 s of the 25 Hz grid: most of one gait cycle
     stranger_share: float = 0.5  # no opinion
+    half_life_s: float = 10.0  # a tracklet that swaps people in a crowd is believed no longer than that
 
     def __post_init__(self) -> None:
         if not 0 < self.release <= self.accept < 1:
             raise ValueError("`release` and `accept` must satisfy 0 < release <= accept < 1")
-        if self.patience < 1 or self.min_samples < 1 or not 0 < self.stranger_share < 1:
-            raise ValueError("`patience` and `min_samples` must be above 0, `stranger_share` inside (0, 1)")
+        if self.patience < 1 or self.min_samples < 1 or self.half_life_s <= 0:
+            raise ValueError("`patience`, `min_samples` and `half_life_s` must be above 0")
+        if not 0 < self.stranger_share < 1:
+            raise ValueError("`stranger_share` must be inside (0, 1)")
 
 
 @dataclass
 class Pool:
-    """What one track has shown: the windows' sum, weighted by quality and length, and what it rests on."""
+    """What one track has shown: the windows' sum, weighted by quality and length, and what it rests on.
 
+    Older windows fade by half in ``half_life_s``.
+    """
+
+    half_life_s: float
     total: Floats | None = None
     samples: float = 0.0
     start_ns: int = 0
@@ -70,13 +80,22 @@ class Pool:
                 embedding.start_ns,
             )
         span_ns = max(1, embedding.end_ns - embedding.start_ns)
-        fresh = min(1.0, max(0, embedding.end_ns - max(self.end_ns, embedding.start_ns)) / span_ns)
+        fresh_ns = max(0, embedding.end_ns - max(self.end_ns, embedding.start_ns))
+        self._fade(max(0, embedding.end_ns - self.end_ns))
         weight = max(embedding.quality, 1e-3) * embedding.samples
         self.total += weight * vector
-        self.samples += embedding.samples * fresh
         self._weight += weight
         self._quality += weight * embedding.quality
+        self.samples += embedding.samples * min(1.0, fresh_ns / span_ns)
         self.end_ns = max(self.end_ns, embedding.end_ns)
+
+    def _fade(self, passed_ns: int) -> None:
+        """Take weight from what is older."""
+        share = 0.5 ** (passed_ns / (self.half_life_s * NANOSECONDS))
+        assert self.total is not None
+        self.total *= share
+        self._weight *= share
+        self._quality *= share
 
     @property
     def quality(self) -> float:

@@ -152,18 +152,22 @@ class IdentifyStage:
         """Note who is seen and what was embedded; whether anything is new to decide on."""
         now_ns = message.frame.captured_ns
         for track in message.tracks:
-            life = camera.lives.setdefault(track.tracklet, Life(track.tracklet, now_ns))
-            life.see(now_ns, track)
+            self._life(camera, track.tracklet, now_ns).see(now_ns, track)
         fresh = False
         for embedding in message.embeddings:
             self._check_model(embedding)
-            life = camera.lives.setdefault(embedding.tracklet, Life(embedding.tracklet, embedding.start_ns))
             try:
-                life.add(embedding)
+                self._life(camera, embedding.tracklet, embedding.start_ns).add(embedding)
                 fresh = True
             except MessageError:  # a net that fails on one window must not end the watch; stop tells of it
                 camera.refused += 1
         return fresh
+
+    def _life(self, camera: _Camera, key: TrackletId, first_ns: int) -> Life:
+        """The track's memory, made at its first sight."""
+        if key not in camera.lives:
+            camera.lives[key] = Life(key, first_ns, self._config.decision.half_life_s)
+        return camera.lives[key]
 
     def _check_model(self, embedding: Embedding) -> None:
         """Raises GalleryError for an embedding that the gallery's templates cannot be compared with."""

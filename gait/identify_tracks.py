@@ -17,11 +17,11 @@ KEPT_WINDOWS: Final = 8
 class Life:
     """One live track: where it is, what it has shown, what stands and what was told of it."""
 
-    def __init__(self, tracklet: TrackletId, first_ns: int) -> None:
+    def __init__(self, tracklet: TrackletId, first_ns: int, half_life_s: float) -> None:
         self.tracklet, self.first_ns, self.last_ns = tracklet, first_ns, first_ns
         self.confirmed = False
         self.box: Box | None = None
-        self.pool = Pool()
+        self.pool = Pool(half_life_s)
         self.held: Held | None = None
         self.told: Identity | None = None
         self._windows: list[Embedding] = []

@@ -31,7 +31,7 @@ INDEX = index_of(GALLERY)
 
 
 def pool_of(vector: np.ndarray, samples: int = 100) -> Pool:
-    pool = Pool()
+    pool = Pool(10.0)
     pool.add(embedding(vector, samples=samples))
     return pool
 
@@ -136,7 +136,7 @@ def test_vectors_with_nan_are_refused_everywhere(bad: float) -> None:
 
 
 def test_windows_that_overlap_count_their_samples_once() -> None:
-    pool = Pool()
+    pool = Pool(10.0)
     for at_s in (2.0, 3.0, 4.0):  # two seconds each, so every window after the first is half new
         pool.add(embedding(unit(1), at_s=at_s, samples=50))
     assert pool.samples == pytest.approx(100)
@@ -144,11 +144,21 @@ def test_windows_that_overlap_count_their_samples_once() -> None:
 
 
 def test_better_windows_weigh_more() -> None:
-    pool = Pool()
+    pool = Pool(10.0)
     pool.add(embedding(unit(1), quality=0.9))
     pool.add(embedding(unit(2), at_s=4.0, quality=0.1))
     assert pool.vector() @ unit(1) > 0.95
     assert 0.1 < pool.quality < 0.9
+
+
+def test_a_track_that_swaps_people_is_believed_anew() -> None:
+    pool = Pool(2.0)
+    for k in range(60):
+        pool.add(embedding(unit(1), at_s=2.0 + 0.5 * k))
+    for k in range(12):
+        pool.add(embedding(unit(2), at_s=32.0 + 0.5 * k))
+    assert pool.vector() @ unit(2) > 0.9
+    assert pool.samples == pytest.approx(50 + 50 * 0.25 * 71)
 
 
 def belief(*chances: float) -> Belief:
@@ -222,7 +232,14 @@ def test_a_score_map_that_turns_evidence_round_is_refused(wrong: dict[str, float
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"accept": 1.0}, {"release": 0.95}, {"patience": 0}, {"min_samples": 0}, {"stranger_share": 1.0}],
+    [
+        {"accept": 1.0},
+        {"release": 0.95},
+        {"patience": 0},
+        {"min_samples": 0},
+        {"stranger_share": 1.0},
+        {"half_life_s": 0.0},
+    ],
 )
 def test_rules_without_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
