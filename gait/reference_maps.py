@@ -7,7 +7,6 @@ so the body fills about rows 10 to 53 of 64 while the silhouette fills all of th
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 
 import cv2
@@ -32,7 +31,16 @@ Maps = NDArray[np.float32]
 _UNIT: Final = np.float32(SIGMA_PX * np.sqrt(2))
 _CUT: Final = CUT_SIGMAS * SIGMA_PX
 _CROPPED: Final = 64
-_JOINTS: Final = tuple((k, k) for k in range(COCO17.size))
+_AXIS: Final = np.arange(CANVAS, dtype=np.float32) / _UNIT
+
+
+def _forms() -> Maps:
+    """(6, 128, 128): x^2, x y, y^2, x, y, 1 of every pixel, in units of sigma * sqrt(2)."""
+    y, x = np.meshgrid(_AXIS, _AXIS, indexing="ij")
+    return np.stack([x * x, x * y, y * y, x, y, np.ones_like(x)])
+
+
+_PIXELS: Final = _forms()
 
 
 def reference_maps(points: NDArray[Any], layout: Layout = COCO17, width: int = 44) -> Maps:
@@ -44,10 +52,10 @@ def reference_maps(points: NDArray[Any], layout: Layout = COCO17, width: int = 4
         raise MessageError(f"maps {width} wide", wanted=f"1 to {_CROPPED}")
     placed = _on_canvas(impute_missing(convert_kept(points, layout), NEIGHBOURS))
     first = (_CROPPED - width) // 2
-    limbs, joints = _Painter(LIMBS), _Painter(_JOINTS)
+    limbs = _LimbPainter()
     maps = np.zeros((len(placed), 2, _CROPPED, _CROPPED), np.uint8)
     for frame, cropped in zip(placed, maps, strict=True):
-        _crop(limbs.paint(frame), joints.paint(frame), cropped)
+        _crop(limbs.paint(frame), _paint_joints(frame), cropped)
     return maps[..., first : first + width].astype(np.float32) / np.float32(255)
 
 
@@ -93,28 +101,27 @@ def _on_canvas(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([bounded, points[..., 2:]], axis=-1).astype(np.float32)
 
 
-class _Painter:
-    """Paints Gaussian strokes between joints, all strokes of a frame at once, each into its own window.
+class _LimbPainter:
+    """Paints Gaussian strokes along the limbs, all limbs of a frame at once, each into its own window.
 
     The maximum is taken of the exponents, so that there is one exponential a pixel. The exponents come from
-    two forms of the pixel, a quadratic one across the stroke and a linear one along it, for all strokes by
-    one matrix product each. Scratch is kept: fresh arrays of this size cost more in page faults than the
+    two forms of the pixel, a quadratic one across the limb and a linear one along it, for all limbs by one
+    matrix product each. Scratch is kept: fresh arrays of this size cost more in page faults than the
     arithmetic.
     """
 
-    def __init__(self, ends: tuple[tuple[int, int], ...]) -> None:
-        self._ends = np.array(ends)
-        self._scratch = [np.empty(len(ends) * CANVAS * CANVAS, np.float32) for _ in range(3)]
+    def __init__(self) -> None:
+        self._ends = np.array(LIMBS)
+        self._scratch = [np.empty(len(LIMBS) * CANVAS * CANVAS, np.float32) for _ in range(3)]
 
     def paint(self, points: NDArray[np.float32]) -> Maps:
         """(17, 3) on the canvas -> (128, 128)."""
         corners = points[self._ends, :2]  # (L, 2, 2)
-        low = np.clip(corners.min(axis=1) - _CUT, 0, CANVAS).astype(int)
-        high = np.clip(corners.max(axis=1) + (_CUT + 1), 0, CANVAS).astype(int)
-        # Rounded up, so that few window sizes occur and their grids can be kept.
-        width, height = (((high - low).max(axis=0) + 15) // 16 * 16).tolist()
-        with np.errstate(divide="ignore"):
-            log_sure = np.log(points[self._ends, 2].min(axis=1))
+        low, high = _bounds(corners.min(axis=1), corners.max(axis=1))
+        width, height = (high - low).max(axis=0).tolist()
+        if width <= 0 or height <= 0:
+            return np.zeros((CANVAS, CANVAS), np.float32)
+        log_sure = np.log(np.maximum(points[self._ends, 2].min(axis=1), np.float32(1e-30)))
         strokes = self._exponents((corners - low[:, None]).astype(np.float32), log_sure, height, width)
         canvas = np.full((CANVAS, CANVAS), -np.inf, np.float32)
         bounds = np.concatenate([low, high], axis=1).tolist()
@@ -128,14 +135,14 @@ class _Painter:
         (x, y), bone = (corners[:, 0] / _UNIT).T, (corners[:, 1] - corners[:, 0]) / _UNIT
         length = np.maximum(np.hypot(bone[:, 0], bone[:, 1]), np.float32(1e-6))
         dx, dy = (bone / length[:, None]).T
-        # A joint's stroke has no direction; any will do.
+        # A limb without length has no direction; any will do.
         dx = np.where(dx * dx + dy * dy > 0, dx, np.float32(1))
         skew = x * dy - y * dx
         across = np.stack(
             [-dy * dy, 2 * dx * dy, -dx * dx, 2 * dy * skew, -2 * dx * skew, log_sure - skew * skew], axis=1
         )
         along = np.stack([dx, dy, -(x * dx + y * dy)], axis=1) / length[:, None]
-        grid, shape = _window(height, width), (len(length), height * width)
+        grid, shape = _PIXELS[:, :height, :width].reshape(6, -1), (len(length), height * width)
         out, beyond, on = (part[: shape[0] * shape[1]].reshape(shape) for part in self._scratch)
         np.matmul(across, grid, out=out)
         np.matmul(along, grid[3:], out=beyond)
@@ -146,11 +153,23 @@ class _Painter:
         return out.reshape(-1, height, width)
 
 
-@lru_cache(maxsize=64)
-def _window(height: int, width: int) -> Maps:
-    """(6, h * w): x^2, x y, y^2, x, y, 1 of a window's pixels, in units of sigma * sqrt(2)."""
-    y, x = (axis.astype(np.float32).ravel() / _UNIT for axis in np.mgrid[:height, :width])
-    return np.stack([x * x, x * y, y * y, x, y, np.ones_like(x)])
+def _paint_joints(points: NDArray[np.float32]) -> Maps:
+    """(17, 3) on the canvas -> (128, 128): a Gaussian is a row times a column."""
+    canvas = np.zeros((CANVAS, CANVAS), np.float32)
+    places = points[:, :2] / _UNIT
+    columns = np.exp(-np.square(_AXIS - places[:, :1])) * points[:, 2:]
+    rows = np.exp(-np.square(_AXIS - places[:, 1:]))[:, :, None]
+    bounds = np.concatenate(_bounds(points[:, :2], points[:, :2]), axis=1).tolist()
+    for k, (left, top, right, bottom) in enumerate(bounds):
+        part = canvas[top:bottom, left:right]
+        np.maximum(part, rows[k, top:bottom] * columns[k, left:right], out=part)
+    return canvas
+
+
+def _bounds(low: Maps, high: Maps) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First pixels and ends of the windows three sigma about [low, high], (..., 2)."""
+    first, end = np.clip(low - _CUT, 0, CANVAS), np.clip(high + (_CUT + 1), 0, CANVAS)
+    return first.astype(np.int64), end.astype(np.int64)
 
 
 def _crop(limbs: Maps, joints: Maps, out: NDArray[np.uint8]) -> None:

@@ -183,7 +183,7 @@ def impute_missing(points: NDArray[Any], neighbours: int = 4) -> Points:
     is taken, and one that no frame has stays 0. Channels after y are kept.
     """
     filled = np.array(points, dtype=np.float32)
-    rows = filled[..., :2].reshape(len(filled), -1).astype(np.float64)
+    rows = filled[..., :2].reshape(len(filled), 2 * filled.shape[1]).astype(np.float64)
     known = np.isfinite(rows) & (rows != 0)
     rows = np.where(known, rows, 0.0)
     if known.all() or not known.any():
