@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.regions import Floats, Region, apply, crop
 from engines.runtimes.net import Net, PixelInput
-from engines.silhouettes import Silhouette, paint_out
+from stream.messages import Affine
 
 INPUT: Final = 224
 GRIDS: Final = ((28, 2), (14, 2), (7, 6))
@@ -110,6 +110,14 @@ def suppress(detections: Sequence[Detection]) -> list[Detection]:
     return kept
 
 
+class Hidden(Protocol):
+    """Somebody already known, who must not draw the net's attention."""
+
+    def painted_out(self, pixels: NDArray[np.uint8], crop_to_image: Affine) -> NDArray[np.uint8]:
+        """A crop without this person."""
+        ...
+
+
 class Detector:
     """Finds bodies in tiles of a frame."""
 
@@ -118,14 +126,14 @@ class Detector:
         self._minimum = minimum_score
 
     def detect_each(
-        self, frame: NDArray[np.uint8], tiles: Sequence[Region], hidden: Sequence[Silhouette] = ()
+        self, frame: NDArray[np.uint8], tiles: Sequence[Region], hidden: Sequence[Hidden] = ()
     ) -> list[list[Detection]]:
         """The bodies in each of ``tiles``, best first, with the people in ``hidden`` painted out."""
         inputs = []
         for tile in tiles:
             pixels = crop(frame, tile, INPUT)
             for person in hidden:
-                pixels = paint_out(pixels, person, tile.to_image(INPUT))
+                pixels = person.painted_out(pixels, tile.to_image(INPUT))
             inputs.append({"input_1": pixels[None]})
         answers = self._net.run_each(inputs)
         return [self._read(outputs, tile) for outputs, tile in zip(answers, tiles, strict=True)]

@@ -5,16 +5,31 @@ Pure values and functions; the nets are run by ``engines.watch``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.pose import Pose
-from engines.regions import Region
-from engines.silhouettes import SURE, Silhouette, mask_iou, silhouette
-from stream.messages import Box
+from engines.pose import INPUT, Pose
+from engines.regions import Region, apply, crop, inverse
+from engines.silhouettes import (
+    MIN_PIXELS,
+    SURE,
+    Bits,
+    Silhouette,
+    boxes_meet,
+    flesh,
+    mask_iou,
+    of_the_body,
+    onto,
+    paint_out,
+    silhouette,
+    trimmed,
+)
+from stream.messages import Affine, Box
 
 CORE: Final = np.array([0, 11, 12, 13, 14, 23, 24, 25, 26, 27, 28])
 """Nose, shoulders, elbows, hips, knees, ankles: the joints that tell two people apart."""
@@ -33,6 +48,8 @@ YOUNG_GROWTH: Final = 1.5
 """The same for a young or lost one, of whom the last look may have seen a part."""
 NEAR: Final = 0.02
 """A joint this near the silhouette, over the region's side, lies on it."""
+CLOTHES: Final = 0.05
+"""How far hair and clothes reach beyond the flesh, over the region's side, where somebody else is near."""
 FEET: Final = np.array([27, 28, 29, 30, 31, 32])
 """Ankles, heels and toes: of two people the one whose feet are lower in the picture is nearer."""
 BODY_WIDTH: Final = 0.4
@@ -41,7 +58,12 @@ BODY_HEIGHT: Final = 0.8
 STEADY: Final = 0.3
 """Weight of the newest step in the running mean of the velocity."""
 SETTLED_FRAMES: Final = 5
-"""A follower with fewer frames is young: it yields to an older one and is dropped when lost."""
+"""A follower with fewer frames is young: it yields to an older one and is soon dropped when lost."""
+MIN_BODY: Final = 0.02
+"""Area of a silhouette over that of its region: 0.1 to 0.15 for somebody seen whole; less is a scrap
+of somebody else."""
+YOUNG_PATIENCE: Final = 3
+"""Frames for which a young lost follower is kept."""
 COASTING_FRAMES: Final = 25
 """A lost person is expected further along for so many frames, then where that led."""
 
@@ -56,6 +78,15 @@ class Seen:
     pose: Pose
     silhouette: Silhouette
     agreement: float
+
+    @cached_property
+    def flesh(self) -> Bits:
+        """Where on the silhouette's grid the body must be by its joints."""
+        return flesh(self.pose, self.silhouette)
+
+    def painted_out(self, pixels: NDArray[np.uint8], crop_to_image: Affine) -> NDArray[np.uint8]:
+        """A crop without this person, for who is behind: only what is surely theirs is painted over."""
+        return paint_out(pixels, self.silhouette, self.silhouette.bits & self.flesh, crop_to_image)
 
 
 @dataclass(frozen=True)
@@ -130,10 +161,18 @@ def body_box(region: Region) -> Box:
 
 
 def seen_in(frame: NDArray[np.uint8], pose: Pose) -> Seen | None:
-    """The pose with its silhouette; None where there is none."""
+    """The pose with its silhouette; None where there is next to none."""
     height, width = frame.shape[:2]
     shape = silhouette(pose, width, height)
-    return None if shape is None else Seen(pose, shape, agreement(pose, shape, width, height))
+    if shape is None:
+        return None
+    seen = Seen(pose, shape, agreement(pose, shape, width, height))
+    return seen if substantial(seen) else None
+
+
+def substantial(seen: Seen) -> bool:
+    """Whether enough is left of a person to be reported."""
+    return seen.silhouette.area >= MIN_BODY * seen.pose.region.side**2
 
 
 def agreement(pose: Pose, shape: Silhouette, width: int, height: int) -> float:
@@ -163,6 +202,16 @@ def near_mask(silhouette: Silhouette, points: NDArray[np.float32], reach: float)
     return np.array(hits, dtype=bool)
 
 
+def crop_past(frame: NDArray[np.uint8], region: Region, front: Sequence[Seen]) -> NDArray[np.uint8]:
+    """The crop of a region for the landmark net, with those in front of its person painted out."""
+    pixels = crop(frame, region, INPUT)
+    area = body_box(region)
+    for seen in front:
+        if boxes_meet(seen.silhouette.box, area):
+            pixels = seen.painted_out(pixels, region.to_image(INPUT))
+    return pixels
+
+
 def same_person(one: Seen, other: Seen) -> bool:
     """Whether two answers are of one body."""
     side = max(one.pose.following.side, other.pose.following.side)
@@ -173,6 +222,54 @@ def same_person(one: Seen, other: Seen) -> bool:
     if float(gaps.mean()) < SAME_JOINTS * side:
         return True
     return mask_iou(one.silhouette, other.silhouette) > SAME_MASK
+
+
+def without(own: Seen, other: Seen) -> Bits:
+    """The silhouette of ``own`` without what is rather the ``other``'s.
+
+    Of pixels that both masks claim, those on one body alone are that one's, those on both the nearer one's,
+    and those on neither go by the surer mask.
+    """
+    theirs = onto(other.silhouette, other.silhouette.bits, own.silhouette)
+    their_flesh = onto(other.silhouette, other.flesh, own.silhouette)
+    their_logits = onto(other.silhouette, other.silhouette.logits, own.silhouette)
+    if theirs is None or their_flesh is None or their_logits is None:
+        return own.silhouette.bits
+    nearer = feet_of(other.pose) > feet_of(own.pose)
+    on_both = own.flesh & their_flesh
+    on_neither = ~own.flesh & ~their_flesh
+    lost = (their_flesh & ~own.flesh) | (on_both if nearer else False)
+    lost |= on_neither & (their_logits > own.silhouette.logits)
+    return np.asarray(own.silhouette.bits & ~(theirs & lost), dtype=np.bool_)
+
+
+def apart(everyone: Sequence[Seen], lost: Sequence[Region]) -> list[Seen]:
+    """Everyone with the pixels that are theirs alone, also beside who is ``lost`` and may be behind."""
+    hidden = [body_box(region) for region in lost]
+    return [_own(own, [other for other in everyone if other is not own], hidden) for own in everyone]
+
+
+def _own(own: Seen, others: Sequence[Seen], hidden: Sequence[Box]) -> Seen:
+    """One person's own pixels; who would keep next to none keeps the mask as it is."""
+    near = [other for other in others if boxes_meet(own.silhouette.box, other.silhouette.box)]
+    if not near and not any(boxes_meet(own.silhouette.box, box) for box in hidden):
+        return own
+    bits = trimmed(own.silhouette, own.flesh, CLOTHES * own.pose.region.side)
+    for other in near:
+        bits = bits & without(own, other)
+    joints = apply(inverse(own.silhouette.to_image), own.pose.keypoints[:, :2])
+    bits = of_the_body(bits, joints, own.pose.keypoints[:, 2])
+    if np.count_nonzero(bits) < MIN_PIXELS:
+        return own
+    return replace(own, silhouette=replace(own.silhouette, bits=bits))
+
+
+def own_share(seen: Seen, known: Sequence[Seen]) -> float:
+    """The share of a silhouette that stays when those known have theirs."""
+    bits = seen.silhouette.bits
+    for other in known:
+        bits = bits & without(seen, other)
+    return float(np.count_nonzero(bits) / np.count_nonzero(seen.silhouette.bits))
 
 
 def claim(follower: Follower, seen: Seen, steps: int) -> float:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.messages import Affine
+from stream.messages import Affine, Box
 
 Floats = NDArray[np.float32]
 
@@ -52,6 +52,12 @@ class Region:
             cos,
             self.y - (sin + cos) * middle,
         )
+
+    @property
+    def box(self) -> Box:
+        """The box of the region when it is not turned."""
+        half = self.side / 2.0
+        return (self.x - half, self.y - half, self.x + half, self.y + half)
 
     def moved(self, dx: float, dy: float, grown: float = 1.0) -> Region:
         """The same region elsewhere, ``grown`` times as large."""

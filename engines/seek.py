@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.config import PerceiveConfig
-from engines.detector import Detection, Detector, suppress
-from engines.followers import Seen, same_person, seen_in
+from engines.detector import Detector, suppress
+from engines.followers import Seen, body_box, crop_past, feet_of, own_share, same_person, seen_in
 from engines.pose import Pose, PoseNet
 from engines.regions import Region
 from engines.search import ChangeWatch, Plan, entering, tile_around
+from engines.silhouettes import boxes_meet
 
 Frame = NDArray[np.uint8]
 
@@ -27,6 +28,8 @@ LARGEST_SHARE: Final = 0.75
 """Radius of a body over the side of the tile; whoever is larger is cut by it and seen in a larger tile."""
 SECOND_LOOK: Final = 0.04
 """A new person is looked at again when the net's own region differs by more than this share of the side."""
+OWN_SHARE: Final = 0.5
+"""The share of a new person's silhouette that must not belong to those known."""
 BEYOND: Final = 0.3
 """Share of its side by which the middle of a region may lie outside the image: a person half in view."""
 LOST_TILE: Final = 1.6
@@ -57,13 +60,21 @@ class Seeker:
         entries = [region for box in changed if (region := entering(box, width, height)) is not None]
         reasons = [tile_around(box, self._plan) for box in changed]
         reasons += [Region(region.x, region.y, region.side * LOST_TILE) for region in lost]
-        tiles = self._opening(self._plan) if opening else self._tiles(self._plan, reasons)
-        allowed = room if opening else min(room, self._config.search.candidates_per_frame)
-        proposals = [detection.region for detection in self._propose(frame, tiles, known)]
-        return self._prove(frame, (entries[:1] + proposals)[: 2 * allowed], known, allowed)
+        if opening:
+            return self._open(frame, self._plan.round(0, self._config.search.opening_tiles))
+        allowed = min(room, self._config.search.candidates_per_frame)
+        proposals = self._propose(frame, self._tiles(self._plan, reasons), known)
+        return self._prove(frame, (entries[:2] + proposals)[: 2 * allowed], known, allowed)
 
-    def _opening(self, plan: Plan) -> list[Region]:
-        return plan.round(0, self._config.search.opening_tiles)
+    def _open(self, frame: Frame, tiles: Sequence[Region]) -> list[Seen]:
+        """Search the first frame whole, then again, past those found, the tiles in which they stand."""
+        most = self._config.max_people
+        found = self._prove(frame, self._propose(frame, tiles, ()), (), most)
+        boxes = [seen.silhouette.box for seen in found]
+        again = [tile for tile in tiles if any(boxes_meet(tile.box, box) for box in boxes)]
+        if again and len(found) < most:
+            found += self._prove(frame, self._propose(frame, again, found), found, most - len(found))
+        return found
 
     def _tiles(self, plan: Plan, reasons: Sequence[Region]) -> list[Region]:
         """The next tile of the round, and, as far as the budget goes, the places with a reason in turn."""
@@ -77,42 +88,50 @@ class Seeker:
             self._next_tile += 1
         return tiles
 
-    def _propose(self, frame: Frame, tiles: Sequence[Region], known: Sequence[Seen]) -> list[Detection]:
+    def _propose(self, frame: Frame, tiles: Sequence[Region], known: Sequence[Seen]) -> list[Region]:
         """What the detector sees in ``tiles`` with those known painted out; parts of bodies are left out."""
-        hidden = [seen.silhouette for seen in known]
         found = []
-        for tile, detections in zip(tiles, self._detector.detect_each(frame, tiles, hidden), strict=True):
+        for tile, detections in zip(tiles, self._detector.detect_each(frame, tiles, known), strict=True):
             for detection in detections:
                 fits = detection.radius <= LARGEST_SHARE * tile.side and upright(detection.region)
                 if fits and in_view(detection.region, frame):
                     found.append(detection)
-        return suppress(found)
+        return [detection.region for detection in suppress(found)]
 
     def _prove(
         self, frame: Frame, proposals: Sequence[Region], known: Sequence[Seen], allowed: int
     ) -> list[Seen]:
         new: list[Seen] = []
         for proposal in proposals:
-            seen = self._check(frame, proposal)
-            if seen is not None and not any(same_person(seen, other) for other in (*known, *new)):
+            others = [*known, *new]
+            seen = self._check(frame, proposal, others)
+            if seen is None or any(same_person(seen, other) for other in others):
+                continue
+            if own_share(seen, others) >= OWN_SHARE:
                 new.append(seen)
                 if len(new) == allowed:
                     break
         return new
 
-    def _check(self, frame: Frame, proposal: Region) -> Seen | None:
+    def _check(self, frame: Frame, proposal: Region, known: Sequence[Seen]) -> Seen | None:
         """The landmark net's word on a proposal, from the region that the net itself asks for."""
-        pose = self._poses.look(frame, [proposal])[0]
+        pose = self._look(frame, proposal, known)
         if not pose.sound or pose.presence < self._config.presence_followed:
             return None
         if _moved(pose) > SECOND_LOOK:
-            pose = self._poses.look(frame, [pose.following])[0]
+            pose = self._look(frame, pose.following, known)
         if not pose.sound or pose.presence < self._config.presence_new or not upright(pose.following):
             return None
         seen = seen_in(frame, pose)
         if seen is None or seen.agreement < self._config.agreement_new:
             return None
         return seen
+
+    def _look(self, frame: Frame, region: Region, known: Sequence[Seen]) -> Pose:
+        """The pose in a region past those known who stand nearer."""
+        bottom = body_box(region)[3]
+        front = [seen for seen in known if feet_of(seen.pose) > bottom]
+        return self._poses.look_at([crop_past(frame, region, front)], [region])[0]
 
 
 def upright(region: Region) -> bool:

@@ -7,8 +7,8 @@ those of pixel indices: the centre of the top left pixel is (0, 0).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engines.pose import INPUT, Pose
 from engines.regions import Floats, apply, chain, inverse, matrix
-from stream.messages import IDENTITY, Affine, Box, Mask
+from stream.messages import Affine, Box, Mask
 
 Bits = NDArray[np.bool_]
 
@@ -27,6 +27,16 @@ MIN_PIXELS: Final = 64
 MIN_PART: Final = 0.02
 """A component without a joint is kept when it holds this share of the largest and touches a limb's line."""
 SURE: Final = 0.5
+STROKES: Final = (
+    (((23, 25), (25, 27), (24, 26), (26, 28)), 0.1),  # legs
+    (((11, 13), (13, 15), (12, 14), (14, 16), (15, 19), (16, 20)), 0.07),  # arms and hands
+    (((27, 31), (28, 32), (29, 31), (30, 32)), 0.06),  # feet
+)
+"""Bones and the width of their flesh over the region's side, with a margin for clothes."""
+TORSO: Final = np.array([11, 12, 24, 23])
+TORSO_STROKE: Final = 0.1
+HEAD: Final = np.array([0, 7, 8])
+HEAD_RADIUS: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ def silhouette(pose: Pose, width: int, height: int) -> Silhouette | None:
     if upright is None:
         return None
     logits, to_image = upright
-    bits = _of_the_body(logits > 0.0, apply(inverse(to_image), pose.keypoints[:, :2]), pose.keypoints[:, 2])
+    bits = of_the_body(logits > 0.0, apply(inverse(to_image), pose.keypoints[:, :2]), pose.keypoints[:, 2])
     if np.count_nonzero(bits) < MIN_PIXELS:
         return None
     return Silhouette(bits, logits, to_image)
@@ -109,7 +119,7 @@ def _upright(pose: Pose, width: int, height: int) -> tuple[Floats, Affine] | Non
     return np.asarray(logits, dtype=np.float32), to_image
 
 
-def _of_the_body(bits: Bits, joints: Floats, confidence: Floats) -> Bits:
+def of_the_body(bits: Bits, joints: Floats, confidence: Floats) -> Bits:
     """Only the components on which joints lie, or, where no joint lies on any, the largest."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(bits.view(np.uint8), connectivity=8)
     if count <= 2:
@@ -127,42 +137,57 @@ def _of_the_body(bits: Bits, joints: Floats, confidence: Floats) -> Bits:
     return np.asarray(keep[labels], dtype=bool)
 
 
-def exclusive(own: Silhouette, other: Silhouette, bias: float = 0.0) -> Silhouette | None:
-    """``own`` without the pixels where ``other``'s logit plus ``bias`` is higher; None if too few stay."""
-    theirs = onto(other, own)
-    if theirs is None:
-        return own
-    bits = own.bits & ~((theirs > 0.0) & (theirs + bias > own.logits))
-    if np.count_nonzero(bits) < MIN_PIXELS:
-        return None
-    return replace(own, bits=bits)
+def trimmed(own: Silhouette, body: Bits, reach: float) -> Bits:
+    """The silhouette within ``reach`` image pixels of the body: hair and clothes stay, a neighbour goes."""
+    size = 2 * max(round(reach / own.step), 1) + 1
+    near = cv2.dilate(body.view(np.uint8), np.ones((size, size), np.uint8))
+    return own.bits & near.view(np.bool_)
 
 
-def onto(one: Silhouette, grid: Silhouette) -> Floats | None:
-    """The logits of ``one``'s own pixels on the grid of another; None where the two do not meet."""
+def flesh(pose: Pose, grid: Silhouette) -> Bits:
+    """Where the body of ``pose`` must be by its joints: limbs, torso and head as thick strokes on a grid.
+
+    Where two people overlap, the net's mask of the nearer one spreads over the other; this one does not.
+    """
+    side = pose.region.side / grid.step
+    joints = apply(inverse(grid.to_image), pose.keypoints[:, :2])
+    points = np.clip(joints, -8 * side, 8 * side).round().astype(np.int32)
+    canvas = np.zeros(grid.bits.shape, np.uint8)
+    for bones, share in STROKES:
+        for first, second in bones:
+            start, end = points[first].tolist(), points[second].tolist()
+            cv2.line(canvas, start, end, 1, max(round(share * side), 1))
+    torso = points[TORSO]
+    cv2.fillConvexPoly(canvas, cv2.convexHull(torso), 1)
+    cv2.polylines(canvas, [torso], True, 1, max(round(TORSO_STROKE * side), 1))
+    head = joints[HEAD].mean(axis=0).clip(-8 * side, 8 * side).round().astype(int).tolist()
+    cv2.circle(canvas, head, max(round(HEAD_RADIUS * side), 1), 1, cv2.FILLED)
+    return canvas.astype(np.bool_)
+
+
+def onto(one: Silhouette, what: NDArray[Any], grid: Silhouette) -> NDArray[Any] | None:
+    """An array on the grid of ``one`` brought onto another grid; None where the two do not meet."""
     if not boxes_meet(one.box, grid.box):
         return None
     rows, columns = grid.bits.shape
-    source = np.where(one.bits, one.logits, np.float32(BACKGROUND))
-    return np.asarray(
-        cv2.warpAffine(
-            source,
-            matrix(chain(grid.to_image, inverse(one.to_image))),
-            (columns, rows),
-            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=BACKGROUND,
-        ),
-        dtype=np.float32,
+    source = what.view(np.uint8) if what.dtype == np.bool_ else what
+    warped = cv2.warpAffine(
+        source,
+        matrix(chain(grid.to_image, inverse(one.to_image))),
+        (columns, rows),
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
     )
+    return np.asarray(warped).view(np.bool_) if what.dtype == np.bool_ else np.asarray(warped)
 
 
 def mask_iou(one: Silhouette, other: Silhouette) -> float:
     """Intersection over union in image pixels."""
-    theirs = onto(other, one)
+    theirs = onto(other, other.bits, one)
     if theirs is None:
         return 0.0
-    both = float(np.count_nonzero(one.bits & (theirs > 0.0))) * one.step**2
+    both = float(np.count_nonzero(one.bits & theirs)) * one.step**2
     return both / max(one.area + other.area - both, 1e-9)
 
 
@@ -172,14 +197,13 @@ def boxes_meet(one: Box, other: Box) -> bool:
 
 
 def paint_out(
-    pixels: NDArray[np.uint8], person: Silhouette, crop_to_image: Affine = IDENTITY
+    pixels: NDArray[np.uint8], person: Silhouette, bits: Bits, crop_to_image: Affine
 ) -> NDArray[np.uint8]:
-    """A copy of a crop in which ``person`` has the crop's mean colour, so that a net sees who is behind."""
-    size = (pixels.shape[1], pixels.shape[0])
+    """A copy of a crop with ``bits`` of a person's grid in its mean colour, to see who is behind."""
     covered = cv2.warpAffine(
-        person.bits.view(np.uint8),
+        bits.view(np.uint8),
         matrix(chain(crop_to_image, inverse(person.to_image))),
-        size,
+        (pixels.shape[1], pixels.shape[0]),
         flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )

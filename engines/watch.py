@@ -12,19 +12,23 @@ from dataclasses import dataclass, replace
 from engines.config import PerceiveConfig
 from engines.detector import Detector
 from engines.followers import (
+    YOUNG_PATIENCE,
     Follower,
     Seen,
+    apart,
     body_box,
     claim,
+    crop_past,
     feet_of,
     plausible,
     same_person,
     seen_in,
+    substantial,
 )
-from engines.pose import INPUT, Pose, PoseNet
-from engines.regions import Region, crop
+from engines.pose import Pose, PoseNet
+from engines.regions import Region
 from engines.seek import Frame, Seeker, in_view
-from engines.silhouettes import boxes_meet, exclusive, paint_out
+from engines.silhouettes import boxes_meet
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ class CameraWatch:
         lost = [follower.expected(0) for follower in self._followers if follower.missed]
         new = self._seeker.seek(frame, [sighting.seen for sighting in found], lost)
         found += [Sighting(self._adopt(seen), seen) for seen in new]
-        return _apart(found)
+        found.sort(key=lambda sighting: sighting.follower)
+        own = apart([sighting.seen for sighting in found], lost)
+        return [replace(one, seen=seen) for one, seen in zip(found, own, strict=True) if substantial(seen)]
 
     def _follow(self, frame: Frame, steps: int) -> list[Sighting]:
         """Look at everyone where they are expected, the nearer first, and keep those who are still there."""
@@ -97,12 +103,7 @@ class CameraWatch:
 
     def _past(self, frame: Frame, region: Region, front: Sequence[Seen]) -> Pose:
         """The pose in ``region`` with the people in front of it painted out."""
-        pixels = crop(frame, region, INPUT)
-        area = body_box(region)
-        for seen in front:
-            if boxes_meet(seen.silhouette.box, area):
-                pixels = paint_out(pixels, seen.silhouette, region.to_image(INPUT))
-        return self._poses.look_at([pixels], [region])[0]
+        return self._poses.look_at([crop_past(frame, region, front)], [region])[0]
 
     def _accept(self, frame: Frame, follower: Follower, pose: Pose) -> Seen | None:
         """The answer, if it is a person, and this one; a lost person must be as sure as a new one."""
@@ -134,8 +135,8 @@ class CameraWatch:
             kept.append(number)
 
     def _worth_keeping(self, follower: Follower, frame: Frame) -> bool:
-        recent = follower.missed <= self._config.lost_frames
-        return recent and follower.settled and in_view(follower.expected(0), frame)
+        patience = self._config.lost_frames if follower.settled else YOUNG_PATIENCE
+        return follower.missed <= patience and in_view(follower.expected(0), frame)
 
     def _adopt(self, seen: Seen) -> int:
         """The number of the lost follower whose person this is, or a new one."""
@@ -147,16 +148,3 @@ class CameraWatch:
         self._next_number += 1
         self._followers.append(Follower(number, seen.pose.following, feet_of(seen.pose)))
         return number
-
-
-def _apart(found: Sequence[Sighting]) -> list[Sighting]:
-    """Everyone with the pixels that are theirs alone, in the order of their numbers."""
-    apart = []
-    for sighting in found:
-        own = sighting.seen.silhouette
-        for other in found:
-            if other is not sighting:
-                rest = exclusive(own, other.seen.silhouette)
-                own = own if rest is None else rest
-        apart.append(replace(sighting, seen=replace(sighting.seen, silhouette=own)))
-    return sorted(apart, key=lambda sighting: sighting.follower)

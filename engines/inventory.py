@@ -1,0 +1,131 @@
+"""What this machine offers the nets: runtimes, devices, processor features, weights with their digests.
+
+Nothing is fetched or compiled to find out.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from engines.weights import ALL, Weights, cache_folder, sha256_of
+
+RUNTIMES: Final = (
+    ("openvino", "openvino"),
+    ("onnxruntime", "onnxruntime"),
+    ("torch", "torch"),
+    ("tensorrt", "tensorrt"),
+)
+"""Runtime and the module that brings it."""
+FEATURES: Final = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_bf16",
+    "amx_int8",
+    "asimd",
+    "bf16",
+)
+"""Processor features that decide which kernels run, as Linux names them."""
+
+
+class RuntimeFound(msgspec.Struct, frozen=True):
+    """An inference runtime; ``version`` is None where it is not installed, ``note`` a remark for people."""
+
+    name: str
+    version: str | None
+    devices: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def available(self) -> bool:
+        """Whether it can be used here."""
+        return self.version is not None
+
+
+class WeightsFound(msgspec.Struct, frozen=True):
+    """A net's file in the cache; ``sha256`` is what its bytes hash to, empty where it is missing."""
+
+    name: str
+    path: str
+    state: Literal["ready", "missing", "damaged"]
+    sha256: str
+    wanted_sha256: str
+
+
+class Inventory(msgspec.Struct, frozen=True):
+    """All of it."""
+
+    cpu: str
+    cores: int
+    cpu_flags: tuple[str, ...]
+    runtimes: tuple[RuntimeFound, ...]
+    weights: tuple[WeightsFound, ...]
+
+
+def take_inventory(cache: Path | None = None) -> Inventory:
+    """Look around."""
+    folder = cache or cache_folder()
+    usable = getattr(os, "sched_getaffinity", None)
+    flags = set((_cpuinfo("flags") or _cpuinfo("Features")).split())
+    return Inventory(
+        cpu=_cpuinfo("model name") or platform.processor() or platform.machine(),
+        cores=len(usable(0)) if usable else os.cpu_count() or 1,
+        cpu_flags=tuple(name for name in FEATURES if name in flags),
+        runtimes=tuple(_runtime(name, module) for name, module in RUNTIMES),
+        weights=tuple(_weights(entry, folder) for entry in ALL),
+    )
+
+
+def _runtime(name: str, module: str) -> RuntimeFound:
+    if importlib.util.find_spec(module) is None:
+        return RuntimeFound(name, None)
+    try:
+        found = version(module)
+    except PackageNotFoundError:
+        found = "unknown"
+    if name != "openvino":
+        return RuntimeFound(name, found)
+    return _openvino(found)
+
+
+def _openvino(found: str) -> RuntimeFound:
+    """OpenVINO's devices by full name, and the precisions of its CPU."""
+    import openvino  # noqa: PLC0415 - a second of loading that only this question needs
+
+    core = openvino.Core()
+    devices = tuple(
+        f"{name}: {core.get_property(name, 'FULL_DEVICE_NAME')}".strip() for name in core.available_devices
+    )
+    capable = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") if "CPU" in core.available_devices else []
+    precisions = tuple(sorted(str(entry).lower() for entry in capable))
+    note = "nets run in f32 unless the configuration says bf16" if "bf16" in precisions else ""
+    return RuntimeFound("openvino", found, devices, precisions, note)
+
+
+def _weights(entry: Weights, folder: Path) -> WeightsFound:
+    path = folder / entry.name
+    try:
+        digest = sha256_of(path)
+    except OSError:
+        return WeightsFound(entry.name, str(path), "missing", "", entry.sha256)
+    state: Literal["ready", "damaged"] = "ready" if digest == entry.sha256 else "damaged"
+    return WeightsFound(entry.name, str(path), state, digest, entry.sha256)
+
+
+def _cpuinfo(key: str) -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = (line.partition(":") for line in text.splitlines())
+    return next((value.strip() for name, _, value in lines if name.strip() == key), "")
