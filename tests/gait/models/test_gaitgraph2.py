@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from gait.models import registry
+from gait.models.describe import describe
 from gait.models.gaitgraph2 import GaitGraph2, GaitGraph2Config
 from gait.pose_features import branches, inference_views, normalise
 from gait.pose_graph import load_graph
@@ -110,6 +111,10 @@ class SlowNet:
 
 def test_the_published_size_has_350822_parameters() -> None:
     assert parameters(registry.build("gaitgraph2", "published")) == 350_822
+
+
+def test_the_published_size_costs_0_43_gflop_over_60_frames() -> None:
+    assert describe(registry.build("gaitgraph2", "published"), 60).gflops == pytest.approx(0.43, abs=0.005)
 
 
 def test_names_and_shapes_are_the_known_checkpoints() -> None:

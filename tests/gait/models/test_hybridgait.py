@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gait.models import registry
 from gait.models.deploy import stream
+from gait.models.describe import describe
 from gait.models.family import Features
 from gait.models.hybridgait import HybridGait, HybridGaitConfig, UpperLower
 from stream.errors import ConfigError
@@ -50,6 +51,17 @@ def test_each_switch_takes_its_own_parameters_away() -> None:
     ):
         without = registry.build("hybridgait", "1111", **{switch: False})
         assert parameters(whole) - parameters(without) == part
+
+
+def test_cross_attention_after_stage_2_costs_15_gflop_of_products_over_30_frames() -> None:
+    """Both ways, queries on keys and shares on values, 704 places, 128 channels; the projections come on top."""
+    whole, without = (
+        describe(registry.build("hybridgait", "1441", cross_attention=on)).gflops for on in (True, False)
+    )
+    products = 30 * 2 * 2 * (2 * 704 * 704 * 128) / 1e9
+    projections = 30 * 2 * 4 * (2 * 704 * 128 * 128) / 1e9
+    assert products == pytest.approx(15.2, abs=0.1)
+    assert whole - without == pytest.approx(products + projections, rel=1e-6)
 
 
 def test_a_new_net_is_the_one_without_cross_attention() -> None:
