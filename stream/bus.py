@@ -52,6 +52,7 @@ __all__ = [
     "Receiver",
     "Sender",
     "Socket",
+    "TendedSender",
     "bound_endpoint",
     "check_bindable",
     "check_endpoint",
@@ -99,6 +100,14 @@ class Sender(Protocol):
         ...
 
 
+class TendedSender(Sender, Protocol):
+    """A sender whose hop wants a look now and then, also while there is nothing to send."""
+
+    def tend(self) -> None:
+        """Take in what the receiver said, and send again what it asks for; never waits."""
+        ...
+
+
 class Outlet:
     """The sending end of a hop; for one thread."""
 
@@ -139,6 +148,10 @@ class Outlet:
         self._kept.append(frame)
         self._say(frame)
         return True
+
+    def tend(self) -> None:
+        """Take in what the receiver said, and send again what it asks for; never waits."""
+        self._listen(0)
 
     def close(self) -> None:
         """Wait until all was handled, for ``linger_s``, or until the last ``stopped`` given; then close."""
@@ -197,7 +210,7 @@ class Inlet:
     def receive(self, timeout_s: float) -> Message | None:
         """The next message, or None after ``timeout_s``; raises MessageError for bytes that are none."""
         deadline_s = time.monotonic() + timeout_s
-        self._tell(max(1, self._limits.hwm // 2))
+        self._tell(max(1, self._limits.hwm // 4))
         while True:
             try:
                 parts = self._socket.recv_multipart(zmq.DONTWAIT)

@@ -48,8 +48,16 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     @property
     def limits(self) -> Limits:
-        """The limits of every hop's sockets."""
+        """The limits of every hop after perception."""
         return Limits(self.hwm, self.max_message_bytes, self.drain_s)
+
+    @property
+    def token_limits(self) -> Limits:
+        """The limits of the hops from the sources: less than the ring holds.
+
+        So a source waits in its hop, which looks after itself meanwhile, and never for the ring.
+        """
+        return Limits(min(self.hwm, self.ring_slots - 1), self.max_message_bytes, self.drain_s)
 
 
 def hop_endpoints(config: StreamConfig, folder: Path, hops: Iterable[str]) -> dict[str, str]:
@@ -73,7 +81,9 @@ def runtime_folder(config: StreamConfig, pipeline: str) -> Path:
     base = config.runtime_folder or os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     folder = Path(base) / f"gaitway-{os.getuid()}" / pipeline
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.parent.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         owner = folder.parent.stat().st_uid
     except OSError as error:
         raise ResourceError(

@@ -137,6 +137,9 @@ class Ledger:
         head = int.from_bytes(self._map[len(MAGIC) : _HEAD], "little")
         names = msgspec.json.decode(self._map[_HEAD : _HEAD + head], type=dict[str, tuple[str, ...]])
         self.stages, self.cameras = names["stages"], names["cameras"]
+        rows = len(self.stages) * len(self.cameras)
+        if len(self._map) != _table_at(head) + rows * COLUMNS * _WORD:
+            raise ValueError(f"{len(self._map)} bytes for {rows} rows")
         self._words = memoryview(self._map)[_table_at(head) :].cast("q")
 
     @classmethod

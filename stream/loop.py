@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stream.bus import Receiver, Sender
+from stream.bus import Receiver, TendedSender
 from stream.control import ControlServer
 from stream.errors import GaitwayError, MessageError, StageDiedError
 from stream.ledger import UNATTRIBUTED, Count, Drop, StageLedger
@@ -35,7 +35,7 @@ class Ports:
     """What connects a stage: messages in, messages out (None: the last stage), questions, and a trace."""
 
     inlet: Receiver
-    outlet: Sender | None = None
+    outlet: TendedSender | None = None
     control: ControlServer | None = None
     trace: TraceWriter | None = None
 
@@ -78,6 +78,8 @@ class StageLoop:
                     last_s = time.monotonic()
                 elif self._waited_enough(last_s):
                     break
+                elif self._ports.outlet:
+                    self._ports.outlet.tend()
 
     def _receive(self) -> Message | None:
         inlet, control = self._ports.inlet, self._ports.control

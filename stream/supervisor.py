@@ -155,8 +155,9 @@ class Supervisor:
     def _fail(self, error: GaitwayError) -> None:
         if self._error is None:
             self._error = error
-        if self._level < Level.FLUSH:
-            self._raise_to(Level.FLUSH)
+        level = Level.NOW if self._starting else Level.FLUSH  # before the first frame nothing is on its way
+        if self._level < level:
+            self._raise_to(level)
 
     def _press_on(self) -> bool:
         """The time for the present step is over: take the next; False where nothing more can be done."""

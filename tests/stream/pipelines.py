@@ -43,6 +43,10 @@ class Plan(msgspec.Struct, frozen=True):
     hang_on_stop: bool = False
     kill_stage: str = ""
     kill_at: int = -1
+    kill_once: bool = False
+    slow_start: str = ""
+    start_s: float = 30.0
+    missing_program: bool = False
     fail_at_start: str = ""
     restarts: int = 0
 
@@ -56,8 +60,8 @@ class Plan(msgspec.Struct, frozen=True):
                 "tcp_port": 20000 + os.getuid() % 1000,
                 "shared_memory": self.folder,
                 "drain_s": 10.0,
-                "start_s": 30.0,
-                "grace_s": 2.0,
+                "start_s": self.start_s,
+                "grace_s": 0.5,
             },
             StreamConfig,
         )
@@ -78,7 +82,7 @@ def run_source(plan: Plan, life: Life) -> None:
     fail_if_asked(plan, "source")
     ledger = Ledger.open(Path(plan.folder) / "ledger")
     rows = ledger.stage("source")
-    outlet = Outlet(plan.endpoints()["tokens"], live=plan.live, limits=Limits(plan.hwm))
+    outlet = Outlet(plan.endpoints()["tokens"], live=plan.live, limits=plan.config.token_limits)
     writer = FrameWriter(CAMERA, slots=plan.slots, pipeline="test", folder=Path(plan.folder))
     life.ready()
     number = 0
@@ -149,12 +153,17 @@ def run_stage(plan: Plan, life: Life, name: str) -> None:
     ledger = Ledger.open(Path(plan.folder) / "ledger")
     if name == "middle":
         stage: Middle | Last = Middle(plan)
-        ports = Ports(Inlet(endpoints["tokens"], limits=limits), Outlet(endpoints["people"], limits=limits))
+        ports = Ports(
+            Inlet(endpoints["tokens"], limits=plan.config.token_limits),
+            Outlet(endpoints["people"], limits=limits),
+        )
     else:
         stage = Last(plan)
         trace = TraceWriter(Path(plan.folder) / "trace")
         ports = Ports(Inlet(endpoints["people"], limits=limits), trace=trace)
     loop = StageLoop(name, stage, ports, cameras=[CAMERA], ledger=ledger.stage(name), stop=life.stop)
+    while plan.slow_start == name and not life.stop.now():
+        time.sleep(0.01)
     life.ready()
     if plan.hang_on_stop:
         while not life.stop.now():
@@ -179,7 +188,8 @@ def supervisor(plan: Plan, *, threads: bool) -> tuple[Supervisor, Ledger]:
 def stage_plan(plan: Plan, name: str, *, threads: bool) -> StagePlan:
     if threads:
         return StagePlan(name, run=stage_runner(plan, name), source=name == "source")
-    argv = (sys.executable, "-m", "tests.stream.pipelines", name, msgspec.json.encode(plan).decode())
+    program = "/no/such/program" if plan.missing_program and name == "last" else sys.executable
+    argv = (program, "-m", "tests.stream.pipelines", name, msgspec.json.encode(plan).decode())
     restarts = plan.restarts if name == plan.kill_stage else 0
     return StagePlan(name, argv=argv, source=name == "source", restarts=restarts)
 
@@ -191,6 +201,9 @@ def fail_if_asked(plan: Plan, name: str) -> None:
 
 def die_if_asked(plan: Plan, name: str, number: int) -> None:
     if plan.kill_stage == name and plan.kill_at == number:
+        if plan.kill_once and (Path(plan.folder) / "killed").exists():
+            return
+        (Path(plan.folder) / "killed").touch()
         if plan.transport == "inproc":
             raise ZeroDivisionError("a defect")
         os.kill(os.getpid(), signal.SIGKILL)

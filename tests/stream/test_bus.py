@@ -19,6 +19,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream import bus
 from stream.bus import CurveKeys, Inlet, Limits, Outlet, check_bindable, open_socket, terminate
 from stream.errors import ConfigError, MessageError, ResourceError
 from stream.messages import EndOfStream, FrameToken, Message
@@ -235,8 +236,12 @@ def test_no_sequence_of_frames_breaks_an_inlet(frames: list[tuple[bytes, int, by
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_lossy_connection_loses_and_doubles_nothing(tmp_path: Path, seed: int) -> None:
+def test_a_lossy_connection_loses_and_doubles_nothing(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A relay that drops a third of everything, both ways, stands for connections that break."""
+    monkeypatch.setattr(bus, "_PROBE_S", 0.01)
+    monkeypatch.setattr(bus, "_LOOK_FOR_STOP_MS", 10)
     rng, front, back = random.Random(seed), f"inproc://{tmp_path}/front", f"inproc://{tmp_path}/back"
     inlet, done = Inlet(back, limits=SMALL), threading.Event()
     before = open_socket(zmq.ROUTER, front, bind=True, limits=Limits(hwm=100))
