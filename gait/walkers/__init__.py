@@ -1,1 +1,8 @@
-"""Rendered people who walk, with ground truth."""
+"""Rendered people who walk, with ground truth: a source of frames, clips with truth, scenes for benches.
+
+person = body + gait + clothes, each sampled from a seed       person, body, gait, seeds
+walk   = person on a path in time -> skeleton in metres        motion, path, timing, feet
+picture = skeleton -> tubes of flesh -> pixels                 flesh, head, tubes, paint, render
+scene  = camera + place + walkers -> frames with truth         scene, camera, background, truth
+ready-made scenes, clips on disk, the ``walkers:`` source      scenes, clip, source
+"""

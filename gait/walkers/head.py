@@ -76,7 +76,10 @@ def _neck(body: Body, pose: Pose, sides: int) -> Tube:
     radius = np.interp(u, [0, 0.3, 1], [0.036, 0.031, 0.028]) * body.stature * body.girth**0.5
     front = unit(cross(pose.head.left, unit(high - low)))
     half = radius * np.array([0.95, 1.0, 1.05])
-    return Tube.of((1 - u) * low + u * high, pose.head.left, front, half, plain(body.skin, 5, sides) * 0.9)
+    collar = -0.05 * np.clip(1 - 2 * between(u[:, 0]), 0, 1)
+    return Tube.of(
+        (1 - u) * low + u * high, pose.head.left, front, half, plain(body.skin, 5, sides) * 0.9, collar
+    )
 
 
 def _face(body: Body, axes: Axes, centre: Floats, size: float, sides: int) -> list[Tube]:

@@ -25,7 +25,7 @@ BONES = (
 )  # fmt: skip
 REACH = 0.999
 """A leg never quite locks."""
-SOFT_M = 0.006
+SOFT_M = 0.010
 """Width of the soft minimum that keeps the pelvis within reach of both feet without a jerk."""
 TAU = 2 * np.pi
 

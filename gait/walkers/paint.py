@@ -18,7 +18,7 @@ SHIFT = 4
 STRENGTH_UNIT = 200
 """Light of strength 1 as it is stored beside the colours."""
 AMBIENT = 0.16
-PATCH_SHARE = 0.012
+PATCH_SHARE = 0.014
 """About the width of a patch, as a share of a person's height."""
 REACH_PX = 20_000
 """Corners further off the picture are held there, within what fixed point can carry."""

@@ -47,27 +47,35 @@ class Timing:
         self, gait: Gait, length: float, pace: float = 1.0, stops: Sequence[Stop] = (), phase: float = 0.0
     ) -> None:
         self._speed, self._cadence = gait.speed * pace, gait.cadence * pace**0.5
+        self._length = length
         # Standing happens with both feet down: the middle of double support.
         self._rest_phase = (gait.stance - 0.5) / 2
-        ends = sorted(stops, key=lambda stop: stop.at_m)
-        if any(not 0 <= stop.at_m <= length or stop.seconds < 0 for stop in ends):
-            raise ValueError(f"stops must lie on the path's {length:.2f} m and last 0 s or more: {ends}")
+        ordered = sorted(stops, key=lambda stop: stop.at_m)
+        if any(not 0 <= stop.at_m <= length or stop.seconds < 0 for stop in ordered):
+            raise ValueError(f"stops must lie on the path's {length:.2f} m and last 0 s or more: {ordered}")
         self._rates: list[Floats] = []
         self._phases: list[Floats] = []
-        self._walk(-BEYOND_S * self._speed, 0.0, resting=(False, False)) if not _at(ends, 0.0) else None
+        self._last_rest = sum(stop.seconds for stop in ordered if stop.at_m >= length - 1e-9)
+        lead = self._plan(ordered)
+        self._tabulate(np.concatenate(self._rates), np.concatenate(self._phases), lead, phase)
+
+    def _plan(self, stops: Sequence[Stop]) -> int:
+        """Lay out the walk, rests and what lies beyond the ends; return how many ticks precede the start."""
+        beyond = BEYOND_S * self._speed
+        if not _at(stops, 0.0):
+            self._walk(-beyond, 0.0, resting=(False, False))
         lead = sum(rates.size for rates in self._rates)
         here = 0.0
-        for stop in ends:
-            self._walk(here, stop.at_m, resting=(_at(ends, here), True))
-            self._stand(BEYOND_S + stop.seconds if stop.at_m >= length else stop.seconds)
+        for stop in stops:
+            self._walk(here, stop.at_m, resting=(_at(stops, here), True))
+            self._stand(stop.seconds)
             here = stop.at_m
-        self._walk(here, length, resting=(_at(ends, here), False))
-        self._walk(length, length + BEYOND_S * self._speed, resting=(False, False)) if not _at(
-            ends, length
-        ) else None
-        rates, turns = np.concatenate(self._rates), np.concatenate(self._phases)
-        self._tabulate(rates, turns, lead, phase, bool(ends))
-        self._length = length
+        self._walk(here, self._length, resting=(_at(stops, here), False))
+        if _at(stops, self._length):
+            self._stand(BEYOND_S)
+        else:
+            self._walk(self._length, self._length + beyond, resting=(False, False))
+        return lead
 
     def _walk(self, start: float, end: float, resting: tuple[bool, bool]) -> None:
         """Add a stretch; a stretch between two rests takes a whole number of steps, as people do."""
@@ -88,19 +96,19 @@ class Timing:
         self._phases.append(turns)
 
     def _stand(self, seconds: float) -> None:
-        still = np.zeros(round(seconds / TICK_S))
+        still = np.zeros(max(1, round(seconds / TICK_S)))
         self._rates.append(still)
         self._phases.append(still)
 
-    def _tabulate(self, rates: Floats, turns: Floats, lead: int, phase: float, rests: bool) -> None:
+    def _tabulate(self, rates: Floats, turns: Floats, lead: int, phase: float) -> None:
         """Sum up the steps; the free first phase is set so that rests fall into double support."""
         s = np.concatenate([[0.0], np.cumsum(rates)])
         phi = np.concatenate([[0.0], np.cumsum(turns)])
         self._t = (np.arange(s.size) - lead) * TICK_S
         self._s = s - s[lead]
         phi = phi - phi[lead] + phase
-        if rests:
-            still = int(np.argmin(rates)) if rates.min() <= 0 else 0
+        still = int(np.argmin(rates))
+        if rates[still] <= 0:
             phi += np.round(2 * (phi[still] - self._rest_phase)) / 2 + self._rest_phase - phi[still]
         self._phi = phi
         speed = np.gradient(self._s, TICK_S) / self._speed
@@ -110,7 +118,7 @@ class Timing:
     def seconds(self) -> float:
         """How long the path takes, rests included."""
         done = np.flatnonzero(self._s >= self._length - 1e-9)
-        return float(self._t[done[0]] if done.size else self._t[-1])
+        return float(self._t[done[0]] if done.size else self._t[-1]) + self._last_rest
 
     def at(self, t: float) -> Instant:
         """The state ``t`` seconds after the path's start."""
