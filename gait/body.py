@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gait.silhouette import align
 from gait.skeleton import convert
+from stream.errors import MessageError
 from stream.messages import Affine, Array, Body, Mask, Person
 
 JOINT_LAYOUT: Final = "gaitway16"
@@ -42,26 +43,35 @@ def body_of(person: Person) -> Body | None:
 
 
 def upright_mask(mask: Mask) -> tuple[NDArray[np.bool_], Matrix]:
-    """The mask with its axes along the image's, and the 3x3 matrix from its pixels to image pixels."""
+    """The mask with its axes along the image's, and the 3x3 matrix from its pixels to image pixels.
+
+    Raises MessageError where the mask's own matrix is not finite.
+    """
     crop = mask.numpy()
     to_image = _matrix(mask.to_image)
-    scale = math.sqrt(abs(np.linalg.det(to_image[:2, :2])))
-    leaning = max(abs(to_image[0, 1]), abs(to_image[1, 0])) > MIN_STRAIGHT * scale
-    mirrored = to_image[0, 0] <= 0 or to_image[1, 1] <= 0
-    if not leaning and not mirrored:
+    if not np.isfinite(to_image).all():
+        raise MessageError(f"a mask lies at {mask.to_image}", wanted="six finite numbers")
+    (a, b), (d, e) = to_image[:2, :2].tolist()
+    scale = math.sqrt(abs(a * e - b * d))
+    if a > 0 and e > 0 and max(abs(b), abs(d)) <= MIN_STRAIGHT * scale:
         return crop, to_image
-    right, bottom = mask.width - 0.5, mask.height - 0.5  # pixel centres lie at whole numbers
-    corners = _apply(to_image, np.array([[-0.5, -0.5], [right, -0.5], [-0.5, bottom], [right, bottom]]))
-    low, high = corners.min(axis=0), corners.max(axis=0)
+    left, top, width, height = cv2.boundingRect(crop.view(np.uint8))
+    if width == 0 or height == 0 or scale == 0:
+        return np.zeros((1, 1), np.bool_), np.eye(3)
+    low, high = _extent(to_image, left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)
     step = max(scale, float((high - low).max()) / MAX_UPRIGHT_PX)
     first = low + step / 2
     upright_to_image = np.array([[step, 0.0, first[0]], [0.0, step, first[1]], [0.0, 0.0, 1.0]])
-    width, height = (max(1, math.ceil(float(side) / step)) for side in high - low)
+    size = [max(1, math.ceil(float(side) / step)) for side in high - low]
     crop_to_upright = np.linalg.inv(upright_to_image) @ to_image
-    warped = cv2.warpAffine(
-        crop.view(np.uint8) * np.uint8(255), crop_to_upright[:2], (width, height), flags=cv2.INTER_LINEAR
-    )
+    warped = cv2.warpAffine(crop.view(np.uint8) * np.uint8(255), crop_to_upright[:2], size)
     return warped >= 128, upright_to_image
+
+
+def _extent(matrix: Matrix, left: float, top: float, right: float, bottom: float) -> tuple[Matrix, Matrix]:
+    """The lowest and highest x and y of a box that went through ``matrix``."""
+    corners = _apply(matrix, np.array([[left, top], [right, top], [left, bottom], [right, bottom]]))
+    return corners.min(axis=0), corners.max(axis=0)
 
 
 def _matrix(affine: Affine) -> Matrix:

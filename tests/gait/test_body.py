@@ -8,7 +8,7 @@ import pytest
 from gait.body import body_of, upright_mask
 from gait.silhouette import align
 from stream.errors import MessageError
-from stream.messages import Array, Mask, Person, Quality
+from stream.messages import Affine, Array, Mask, Person, Quality
 
 HEIGHT_PX = 300.0
 NOSE, LEFT_HIP, RIGHT_HIP, LEFT_ANKLE = 0, 23, 24, 27
@@ -127,6 +127,17 @@ def test_a_small_crop_far_away_and_a_huge_one_near_are_both_taken() -> None:
     for scale in (0.05, 40.0):
         upright, _ = upright_mask(turned(0.3, scale))
         assert max(upright.shape) <= 514
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_mask_that_lies_nowhere_is_refused(bad: float) -> None:
+    with pytest.raises(MessageError, match="six finite numbers"):
+        body_of(person(Mask.of(figure(), (1.0, 0.0, bad, 0.0, 1.0, 0.0))))
+
+
+@pytest.mark.parametrize("flat", [(0.0, 0.0, 5.0, 0.0, 0.0, 5.0), (1.0, 1.0, 0.0, 1.0, 1.0, 0.0)])
+def test_a_mask_without_extent_shows_nobody(flat: Affine) -> None:
+    assert body_of(person(Mask.of(figure(), flat))) is None
 
 
 def test_arrays_that_lie_about_their_shape_are_refused() -> None:
