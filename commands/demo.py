@@ -22,6 +22,7 @@ from commands.demo_report import print_table, write_pictures
 from commands.judging import Boxes, Verdict, judge, owners
 from commands.observe import Observation, observe, one_camera, read_observation
 from commands.pipeline import Finished, new_plan, run_plan
+from commands.plan import forget_traces
 from gait.gallery.enrol import clip_tracks, enrol_named
 from gait.gallery.store import Gallery
 from gait.walkers.clip import write_clip
@@ -70,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     if demo.finished.outcome.hurried:
         return demo.finished.outcome.exit_status
     write_pictures(demo.folder, demo.verdicts, demo.events, demo.seen, demo.finished, CAMERA)
+    forget_traces(demo.finished.plan)
     if arguments.json:
         print_json(_result([demo]).as_dict())
     else:

@@ -12,6 +12,7 @@ import numpy as np
 from rich.table import Table
 
 from commands.cli import out, progress, say
+from commands.colours import css
 from commands.finished import ledger_lines
 from commands.judging import NS, Verdict
 from commands.observe import Observation
@@ -22,8 +23,6 @@ from stream.messages import Event, Tracked
 from stream.sources import open_source
 
 STILLS = 6
-GREY, AMBER = "#aaaaaa", "#e6a23c"
-PALETTE = ("#3cc860", "#3296e6", "#be5ac8", "#28bebe", "#f0785a", "#6e6edc", "#d2d232", "#f03caa")
 
 
 def print_table(verdicts: Sequence[Verdict], folder: Path) -> None:
@@ -119,23 +118,7 @@ def _seconds(tracked: Sequence[Tracked], index: int) -> float:
 
 
 def _rows(verdicts: Sequence[Verdict], tracked: Sequence[Tracked], events: Sequence[Event]) -> list[Row]:
-    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(sorted(v.person for v in verdicts))}
-    start_ns = tracked[0].frame.captured_ns if tracked else 0
-    spans: dict[str, list[Span]] = defaultdict(list)
-    lifetimes: dict[str, tuple[int, int]] = {}
-    for message in tracked:
-        for track in message.tracks:
-            first = lifetimes.get(str(track.tracklet), (message.frame.captured_ns, 0))[0]
-            lifetimes[str(track.tracklet)] = (first, message.frame.captured_ns)
-    names = Names(events)
-    for tracklet, (first_ns, last_ns) in lifetimes.items():
-        turns = sorted({first_ns, *(e.captured_ns for e in events if e.tracklet == tracklet), last_ns})
-        for begin_ns, end_ns in pairwise(turns):
-            label = names.label(tracklet, begin_ns).text
-            colour = next((c for n, c in colours.items() if label.startswith(n)), GREY)
-            colour = AMBER if label == "unknown" else colour
-            text = "no answer yet" if label == "..." else label
-            spans[tracklet].append(Span((begin_ns - start_ns) * NS, (end_ns - start_ns) * NS, text, colour))
+    spans = _spans(tracked, events)
     return [
         Row(
             v.person,
@@ -146,10 +129,32 @@ def _rows(verdicts: Sequence[Verdict], tracked: Sequence[Tracked], events: Seque
             v.answer.probability if v.answer else None,
             v.named_s,
             v.right,
-            tuple(span for tracklet in v.tracklets for span in spans[tracklet]),
+            tuple(span for tracklet in v.tracklets for span in spans.get(tracklet, ())),
         )
         for v in verdicts
     ]
+
+
+def _spans(tracked: Sequence[Tracked], events: Sequence[Event]) -> dict[str, list[Span]]:
+    """For each tracklet, what was said of it and for how long."""
+    names = Names(events)
+    seen: dict[str, list[int]] = defaultdict(list)
+    for message in tracked:
+        for track in message.tracks:
+            if track.person is not None:
+                seen[str(track.tracklet)].append(message.frame.captured_ns)
+    start_ns = tracked[0].frame.captured_ns if tracked else 0
+    spans: dict[str, list[Span]] = {}
+    for tracklet, times_ns in seen.items():
+        turns = {e.captured_ns for e in events if e.tracklet == tracklet and e.captured_ns < times_ns[-1]}
+        ordered = [times_ns[0], *sorted(t for t in turns if t > times_ns[0]), times_ns[-1]]
+        spans[tracklet] = []
+        for begin_ns, end_ns in pairwise(ordered):
+            label = names.label(tracklet, begin_ns)
+            text = "no answer yet" if label.text == "..." else label.text
+            span = Span((begin_ns - start_ns) * NS, (end_ns - start_ns) * NS, text, css(label.colour))
+            spans[tracklet].append(span)
+    return spans
 
 
 def _made_by(events: Sequence[Event], finished: Finished) -> dict[str, str]:

@@ -18,11 +18,10 @@ from rich.table import Table
 
 from commands.cli import add_config_arguments, add_json_argument, out, print_json
 from commands.config import PipelineConfig, load_config
-from engines.inventory import take_inventory
-from engines.weights import ALL, cache_folder, sha256_of
-from stream.bus import check_bindable
+from engines.inventory import Inventory, take_inventory
 from stream.errors import GaitwayError
 from stream.frames import shared_memory_folder
+from stream.sockets import check_bindable
 
 State = Literal["ok", "note", "missing"]
 NEEDED_MB = 64
@@ -77,12 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def examine(config: PipelineConfig) -> list[Finding]:
     """Every finding, in the order of the table."""
+    inventory = take_inventory()
     checks: tuple[Callable[[], list[Finding]], ...] = (
         _python,
         _libraries,
         _codecs,
-        _runtimes,
-        _weights,
+        lambda: _runtimes(inventory),
+        lambda: _weights(inventory),
         lambda: _memory(config),
         lambda: _ports(config),
         _optional,
@@ -140,35 +140,38 @@ def _codecs() -> list[Finding]:
     ]
 
 
-def _runtimes() -> list[Finding]:
-    inventory = take_inventory()
+def _runtimes(inventory: Inventory) -> list[Finding]:
     findings = [
         Finding(
             "runtime",
             f"{runtime.name} {runtime.version or ''}".strip(),
             "ok" if runtime.available else "note",
-            ", ".join(runtime.devices) or "not installed",
+            ", ".join(runtime.devices) or ("installed" if runtime.available else "not installed"),
             runtime.note,
         )
         for runtime in inventory.runtimes
     ]
     flags = ", ".join(inventory.cpu_flags) or "none that matter"
-    return [*findings, Finding("cpu", inventory.cpu or "unknown", "ok", f"{inventory.cores} cores; {flags}")]
+    return [*findings, Finding("cpu", inventory.cpu, "ok", f"{inventory.cores} cores; {flags}")]
 
 
-def _weights() -> list[Finding]:
-    findings = []
-    for weights in ALL:
-        path = cache_folder() / weights.name
-        if not path.is_file():
-            fix = "fetched at the first run (needs the package index once), or put the file there"
-            findings.append(Finding("weights", weights.name, "note", f"not in {path.parent}", fix))
-            continue
-        good = sha256_of(path) == weights.sha256
-        fix = "" if good else f"damaged: delete {path}; it is fetched again at the next run"
-        found = f"sha256 {weights.sha256[:12]}, {path}"
-        findings.append(Finding("weights", weights.name, "ok" if good else "missing", found, fix))
-    return findings
+def _weights(inventory: Inventory) -> list[Finding]:
+    fixes = {
+        "ready": "",
+        "missing": "fetched at the first run, which needs the package index once; or put the file there",
+        "damaged": "delete it; it is fetched again at the next run",
+    }
+    states: dict[str, State] = {"ready": "ok", "missing": "note", "damaged": "missing"}
+    return [
+        Finding(
+            "weights",
+            weights.name,
+            states[weights.state],
+            f"{weights.path}, sha256 {weights.sha256[:16]}" if weights.sha256 else f"not at {weights.path}",
+            fixes[weights.state],
+        )
+        for weights in inventory.weights
+    ]
 
 
 def _memory(config: PipelineConfig) -> list[Finding]:

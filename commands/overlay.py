@@ -6,7 +6,6 @@ shows what the pipeline knew at that moment and the running pipeline pays nothin
 
 from __future__ import annotations
 
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,26 +18,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from commands.colours import AMBER, GREY, Colour, colours_of
 from gait.skeleton import layout_named
 from stream.errors import ResourceError
 from stream.messages import Event, Identity, People, Person, Track, Tracked
 
 Image = NDArray[np.uint8]
-Colour = tuple[int, int, int]
 
-GREY: Final[Colour] = (170, 170, 170)
-AMBER: Final[Colour] = (60, 180, 250)
-# Far apart in hue, readable on light and dark ground alike (BGR).
-PALETTE: Final[tuple[Colour, ...]] = (
-    (96, 200, 60),
-    (230, 150, 50),
-    (200, 90, 190),
-    (190, 190, 40),
-    (90, 120, 240),
-    (220, 110, 110),
-    (50, 210, 210),
-    (170, 60, 240),
-)
 TIME_BASE: Final = Fraction(1, 90_000)
 
 
@@ -53,7 +39,8 @@ class Label:
 class Names:
     """The answer for each tracklet as it stood at any instant, from the events."""
 
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._colours = colours_of(events)
         self._answers: dict[str, list[tuple[int, Identity]]] = defaultdict(list)
         for event in events:
             if event.tracklet and event.identity:
@@ -71,7 +58,7 @@ class Names:
             return Label("unknown", AMBER)
         name = answer.name or answer.person or "?"
         share = f" {answer.probability:.0%}" if answer.probability is not None else ""
-        return Label(name + share, PALETTE[zlib.crc32(name.encode()) % len(PALETTE)])
+        return Label(name + share, self._colours.get(name, GREY))
 
 
 def draw(image: Image, people: People, tracked: Tracked, names: Names) -> Image:
@@ -130,7 +117,7 @@ def _pixel(point: NDArray[np.float32]) -> tuple[int, int]:
 def _plate(canvas: Image, track: Track, label: Label) -> None:
     left, top, right, bottom = (round(v) for v in track.box)
     cv2.rectangle(canvas, (left, top), (right, bottom), label.colour, 2, cv2.LINE_AA)
-    scale = max(0.45, canvas.shape[0] / 1400)
+    scale = max(0.5, canvas.shape[0] / 1000)
     (width, height), base = cv2.getTextSize(label.text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     y = max(top, height + base + 4)
     cv2.rectangle(canvas, (left, y - height - base - 4), (left + width + 8, y), label.colour, cv2.FILLED)

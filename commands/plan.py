@@ -88,6 +88,12 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hop_endpoints(self.config.stream, self.folder, [*frames, *self.stages[2:]])[name]
 
 
+def forget_traces(plan: RunPlan) -> None:
+    """Remove the traces: they hold silhouettes and templates, and what was to be drawn has been drawn."""
+    for stage in plan.stages:
+        plan.trace(stage).unlink(missing_ok=True)
+
+
 def is_live(source: str) -> bool:
     """Whether a source's form says that it is live."""
     if source.startswith(WALKERS):
