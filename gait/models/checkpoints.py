@@ -8,6 +8,7 @@ runs no code of theirs, and must fit a known layout to the last tensor.
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +34,21 @@ WANTED: Final = "a .safetensors file with its .json sidecar, as `models import` 
 # Where the known frameworks keep the weights inside a checkpoint, and what wrappers put before the names.
 _ENTRIES: Final = ("model", "state_dict")
 _PREFIXES: Final = ("module.", "backbone.", "model.")
+
+# What the restricted loader raises when it walks through damaged bytes.
+_DAMAGED: Final = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    UnpicklingError,
+    struct.error,
+)
 
 State = dict[str, Tensor]
 
@@ -143,7 +159,7 @@ def read_foreign(path: str | Path) -> Any:
     """Whatever tensors and plain values a .pt file holds; raises WeightsError for code, or a damaged file."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError) as error:
+    except _DAMAGED as error:
         first = str(error).split(". ")[0].splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"cannot read the checkpoint ({first})",
