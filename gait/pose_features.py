@@ -39,10 +39,11 @@ def normalise(joints: NDArray[np.floating], graph: PoseGraph, *, missing_last: b
     """Root-centred per frame and scaled by the sequence's median torso: (T, V, C) -> (T, V, C) float32.
 
     With ``missing_last`` the last channel is a confidence: it is kept, and a joint of confidence 0 counts
-    as missing. Without it, a joint at the very origin or not finite does. A missing joint ends at the root.
+    as missing. Without it a joint that is not finite does, and one at the very origin, where sensors put what
+    they lost, unless the walk is root-centred already. A missing joint ends at the root.
     """
     _check(joints, graph)
-    points, confidence = _split(joints, missing_last)
+    points, confidence = places_and_confidence(joints, graph, missing_last=missing_last)
     present = confidence > 0
     root = _followed(points, present, graph.root)
     centred = points - root[:, None]
@@ -63,17 +64,19 @@ def _check(joints: NDArray[np.floating], graph: PoseGraph) -> None:
         )
 
 
-def _split(
-    joints: NDArray[np.floating], missing_last: bool
+def places_and_confidence(
+    joints: NDArray[np.floating], graph: PoseGraph, *, missing_last: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Coordinates made finite, and a confidence in [0, 1] per joint."""
+    """Coordinates made finite (T, V, C), and a confidence in [0, 1] per joint, 0 for a missing one."""
     wide = joints.astype(np.float64)
     points = wide[..., :-1] if missing_last else wide
     sane = np.all(np.isfinite(points) & (np.abs(points) < FARTHEST_COORDINATE), axis=-1)
     if missing_last:
         confidence = np.where(sane, np.clip(np.nan_to_num(wide[..., -1], posinf=1.0), 0.0, 1.0), 0.0)
     else:
-        confidence = (sane & (points != 0).any(-1)).astype(np.float64)
+        at_origin = np.all(points == 0, axis=-1)
+        root_centred = bool(np.all(at_origin[:, list(graph.root)]))
+        confidence = (sane & (root_centred | ~at_origin)).astype(np.float64)
     return np.where(sane[..., None], points, 0.0), confidence
 
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gait.pose_features import places_and_confidence
 from gait.pose_graph import PoseGraph
 from stream.errors import ResourceError
 
@@ -111,11 +112,8 @@ class View:
 
         Missing joints are not seen and lie at the body's root.
         """
-        wide = np.nan_to_num(joints.astype(np.float64))
-        seen = np.all(np.isfinite(joints), axis=-1) & np.any(wide[..., :2] != 0, axis=-1)
-        if confidence:
-            seen &= wide[..., -1] > 0
-        flat = np.where(seen[..., None], wide[..., :2], 0.0)
+        places, confidences = places_and_confidence(joints, graph, missing_last=confidence)
+        seen, flat = confidences > 0, places[..., :2]
         root = flat[:, list(graph.root)].mean(1, keepdims=True)
         flat = np.where(seen[..., None], flat - root, 0.0)
         torso = flat[:, list(graph.torso), 1].mean()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 import torch
@@ -22,6 +22,9 @@ from gait.models.tensors import hold_valid
 from gait.pose_features import BRANCHES, FEATURES, VIEWS
 from gait.pose_graph import load_graph
 
+AtLeast1 = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+Hops = Annotated[int, msgspec.Meta(ge=0, le=64)]
+
 
 class GaitGraph2Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The net and what it is fed.
@@ -32,13 +35,13 @@ class GaitGraph2Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     graph: str = "coco17"
-    branch_widths: tuple[int, int] = (64, 32)
-    widths: tuple[int, ...] = (128, 256)
-    embedding: int = 128
-    temporal_kernel: int = 9
-    reduction: int = 8
-    hops: int = 2
-    farthest_hop: int = 3
+    branch_widths: tuple[AtLeast1, AtLeast1] = (64, 32)
+    widths: tuple[AtLeast1, ...] = (128, 256)
+    embedding: AtLeast1 = 128
+    temporal_kernel: AtLeast1 = 9
+    reduction: AtLeast1 = 8
+    hops: Hops = 2
+    farthest_hop: Hops = 3
     # Raw pixels, as released, leak where a person stood and how near; root-centred and scaled do not.
     normalise: bool = True
     # True repeats the released features' misplaced confidence, for checkpoints trained with it.
@@ -49,6 +52,8 @@ class GaitGraph2Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.hops > self.farthest_hop:
             raise ValueError(f"hops {self.hops} reaches beyond farthest_hop {self.farthest_hop}")
+        if not self.widths or min(self.branch_widths[1], *self.widths) < self.reduction:
+            raise ValueError(f"a width is smaller than the reduction {self.reduction}, or there is none")
         if self.temporal_kernel % 2 == 0:
             raise ValueError(
                 f"temporal_kernel {self.temporal_kernel} has no middle frame; wanted an odd number"

@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import math
 from itertools import pairwise
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 import torch
@@ -36,6 +36,9 @@ from stream.errors import ConfigError
 DEVIATION_EPSILON: Final = 1e-8
 
 
+AtLeast1 = Annotated[int, msgspec.Meta(ge=1, le=8192)]
+
+
 class SiameseGaitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The net; the defaults are the published size.
 
@@ -45,22 +48,31 @@ class SiameseGaitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """
 
     graph: str = "kinect25"
-    coordinates: int = 3
-    farthest_hop: int = 2
-    frames: int = 60
-    widths: tuple[int, ...] = (96, 128, 256)
-    heads: int = 8
-    spatial_hidden: int = 448
-    width: int = 512
-    hidden: int = 896
-    depth: int = 6
-    bins: tuple[int, ...] = (1, 2, 4, 8)
-    bin_width: int = 256
-    aggregate_width: int = 512
-    embedding: int = 256
-    dropout: float = 0.1
+    coordinates: Annotated[int, msgspec.Meta(ge=2, le=3)] = 3
+    farthest_hop: Annotated[int, msgspec.Meta(ge=0, le=64)] = 2
+    frames: AtLeast1 = 60
+    widths: tuple[AtLeast1, ...] = (96, 128, 256)
+    heads: AtLeast1 = 8
+    spatial_hidden: AtLeast1 = 448
+    width: AtLeast1 = 512
+    hidden: AtLeast1 = 896
+    depth: AtLeast1 = 6
+    bins: tuple[AtLeast1, ...] = (1, 2, 4, 8)
+    bin_width: AtLeast1 = 256
+    aggregate_width: AtLeast1 = 512
+    embedding: AtLeast1 = 256
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.1
     # Root-centred and scaled by the torso; without it where a person stood leaks into the embedding.
     normalise: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.widths or not self.bins:
+            raise ValueError("widths and bins need at least one number each")
+        for width in (self.widths[-1], self.width):
+            if width % self.heads:
+                raise ValueError(f"{self.heads} heads do not divide a width of {width}")
+        if self.width % 2:
+            raise ValueError(f"a width of {self.width} has no room for pairs of sine and cosine")
 
 
 class GraphConvolution(nn.Module):

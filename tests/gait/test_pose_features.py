@@ -129,6 +129,20 @@ def test_metres_without_confidence_are_root_centred_and_one_torso_tall() -> None
     assert np.median(np.linalg.norm(out[:, 20], axis=-1)) == pytest.approx(1.0, abs=1e-5)
 
 
+def test_a_walk_that_is_pelvis_centred_already_is_the_same_walk() -> None:
+    """Its pelvis lies at the very origin, which elsewhere means lost."""
+    joints = walk(6, 25, 3).astype(np.float64)
+    centred = joints - joints[:, :1]
+    expected = normalise(joints, KINECT, missing_last=False)
+    assert normalise(centred, KINECT, missing_last=False) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_joint_that_a_sensor_put_at_the_origin_is_missing() -> None:
+    joints = walk(6, 25, 3)
+    joints[3, 7] = 0
+    assert (normalise(joints, KINECT, missing_last=False)[3, 7] == 0).all()
+
+
 def test_views_are_as_it_is_reversed_and_swapped() -> None:
     joints = pose_walk(5, 17)
     as_it_is, reverse, swapped = inference_views(joints, COCO)

@@ -252,7 +252,17 @@ def test_a_graph_of_another_sensor_is_config() -> None:
     assert net.frame_shape == (16, 3, 5)
 
 
-@pytest.mark.parametrize("wrong", [{"hops": 4}, {"temporal_kernel": 8}, {"graf": "coco17"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hops": 4},
+        {"temporal_kernel": 8},
+        {"widths": []},
+        {"widths": [4]},
+        {"embedding": 0},
+        {"graf": "coco17"},
+    ],
+)
 def test_a_wrong_config_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="gaitgraph2"):
         registry.config("gaitgraph2", "tiny", **wrong)

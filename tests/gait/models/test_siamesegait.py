@@ -233,3 +233,19 @@ def test_the_flat_form_equals_the_net_and_leaves_it_alone() -> None:
 def test_more_frames_than_positions_are_refused(frames: int) -> None:
     with pytest.raises(ConfigError, match="1 to 60 frames"):
         SiameseGait(SMALL).eval().embed(torch.zeros(1, frames, 25, 3))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"heads": 5}, "5 heads do not divide"),
+        ({"bins": []}, "at least one"),
+        ({"width": 0}, "width"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"coordinates": 4}, "coordinates"),
+        ({"graph": "kinect99"}, None),
+    ],
+)
+def test_a_wrong_config_is_refused(wrong: dict[str, object], said: str | None) -> None:
+    with pytest.raises(ConfigError, match=said or "kinect99"):
+        registry.build("siamesegait", "tiny", **wrong)
