@@ -14,9 +14,9 @@ from typing import Literal
 
 import av
 import zmq
-from rich.table import Table
+from rich.text import Text
 
-from commands.cli import add_config_arguments, add_json_argument, out, print_json
+from commands.cli import add_config_arguments, add_json_argument, out, print_json, say
 from commands.config import PipelineConfig, load_config
 from engines.inventory import Inventory, take_inventory
 from stream.errors import GaitwayError
@@ -30,14 +30,15 @@ CODECS = ("h264", "hevc", "mpeg4", "mjpeg", "vp9", "av1")
 LIBRARIES = {
     "GL": ("libgl1", "mesa-libGL", "only for the opencv-python build with windows; ours has none"),
     "v4l2": ("libv4l-0", "libv4l", "only for some USB cameras"),
-    "cuda": ("an NVIDIA driver", "an NVIDIA driver", "only for TensorRT and CUDA"),
+    "cuda": ("nvidia-driver", "akmod-nvidia", "only for TensorRT and CUDA"),
 }
-OPTIONAL = {
+# Runtimes that only some need, and what brings them.
+BRINGS = {
     "torch": "training and checkpoint import: pip install -e '.[train]'",
-    "onnxruntime": "a second CPU runtime: pip install -e '.[train]'",
-    "ultralytics": "YOLO weights as .pt: pip install -e '.[yolo]'",
+    "onnxruntime": "exports and a second CPU runtime: pip install -e '.[train]'",
     "tensorrt": "NVIDIA GPUs: pip install tensorrt, with a driver",
 }
+COLOURS = {"ok": "green", "note": "yellow", "missing": "red"}
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
         return 0 if healthy else 1
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "what", "found", "what to do"):
-        table.add_column(heading, overflow="fold")
-    marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
     for finding in findings:
-        table.add_row(marks[finding.state], f"{finding.area}: {finding.what}", finding.found, finding.fix)
-    out.print(table)
+        _print(finding)
+    say("\neverything the pipeline needs is here" if healthy else "\nsomething the pipeline needs is missing")
     return 0 if healthy else 1
+
+
+def _print(finding: Finding) -> None:
+    """One line, and the way out below it where there is one."""
+    line = Text.assemble(
+        (f"{finding.state:<8}", COLOURS[finding.state]),
+        f"{finding.area}: {finding.what}",
+        (f"  {finding.found}", "dim"),
+    )
+    out.print(line)
+    if finding.fix:
+        out.print(Text(f"{'':<8}{finding.fix}", style="italic"))
 
 
 def examine(config: PipelineConfig) -> list[Finding]:
@@ -85,7 +94,6 @@ def examine(config: PipelineConfig) -> list[Finding]:
         lambda: _weights(inventory),
         lambda: _memory(config),
         lambda: _ports(config),
-        _optional,
     )
     return [finding for check in checks for finding in check()]
 
@@ -147,7 +155,7 @@ def _runtimes(inventory: Inventory) -> list[Finding]:
             f"{runtime.name} {runtime.version or ''}".strip(),
             "ok" if runtime.available else "note",
             ", ".join(runtime.devices) or ("installed" if runtime.available else "not installed"),
-            runtime.note,
+            runtime.note if runtime.available else BRINGS.get(runtime.name, ""),
         )
         for runtime in inventory.runtimes
     ]
@@ -197,14 +205,3 @@ def _ports(config: PipelineConfig) -> list[Finding]:
             findings.append(Finding("endpoint", f"{name} {endpoint}", "note", error.what, error.fix))
     curve = "CURVE" if zmq.has("curve") else "no CURVE"
     return [*findings, Finding("zeromq", zmq.zmq_version(), "ok", curve)]
-
-
-def _optional() -> list[Finding]:
-    findings = []
-    for package, why in OPTIONAL.items():
-        try:
-            version = importlib.metadata.version(package)
-            findings.append(Finding("optional", package, "ok", version))
-        except importlib.metadata.PackageNotFoundError:
-            findings.append(Finding("optional", package, "note", "not installed", why))
-    return findings
