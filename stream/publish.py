@@ -108,7 +108,8 @@ class PublishStage(PassiveStage):
 
     ``fresh`` begins the log anew; otherwise it goes on where it ended, sequence numbers included. ``repair``:
     where missed events can be asked for. ``timings``: a side file with one JSON line per event, saying when
-    it was sent; lines are left out when its disk is full, for they are not the record.
+    it was sent; lines are left out when its disk is full, for they are not the record. The publisher is the
+    stage's from now on: it is closed with it, also where the stage cannot be made.
     """
 
     def __init__(
@@ -128,9 +129,10 @@ class PublishStage(PassiveStage):
         self._timings: EventTimings | None = None
         self._answers: Answers | None = None
         self._repair: RepairServer | None = None
-        self._log = EventLog(log, fresh=fresh, sync=sync, seen=self._history.add)
-        self._sequences = self._log.last_sequence.copy()
+        self._log: EventLog | None = None
         try:
+            self._log = EventLog(log, fresh=fresh, sync=sync, seen=self._history.add)
+            self._sequences = self._log.last_sequence.copy()
             if timings is not None:
                 self._timings = EventTimings(timings, fresh=fresh)
             if repair:
@@ -143,7 +145,7 @@ class PublishStage(PassiveStage):
     @property
     def note(self) -> str:
         """What was found when the log was opened, or nothing."""
-        return self._log.note
+        return self._log.note if self._log else ""
 
     @property
     def repair_endpoint(self) -> str | None:
@@ -158,6 +160,7 @@ class PublishStage(PassiveStage):
             return (message,)
         events = tuple(self._numbered(event) for event in message.events)
         lines = [encode_event(event) for event in events]
+        assert self._log is not None, "open until closed"
         at = self._log.append(lines)
         for event, line in zip(events, lines, strict=True):
             self._history.add(event, at, len(line))
@@ -175,7 +178,8 @@ class PublishStage(PassiveStage):
     def close(self) -> None:
         """Close log, sockets and side file."""
         try:
-            self._log.close()
+            if self._log is not None:
+                self._log.close()
         finally:
             for held in (self._repair, self._answers, self._timings, self._publisher):
                 if held is not None:

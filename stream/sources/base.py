@@ -20,6 +20,7 @@ MAX_PIXELS: Final = 7680 * 4320
 
 Image = NDArray[np.uint8]
 """BGR, (height, width, 3); perhaps read-only, and valid for as long as it is referenced."""
+Pixels = Annotated[int, msgspec.Meta(gt=0, le=65_535)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
@@ -42,7 +43,7 @@ class SourceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open_timeout_s: Seconds = 5.0
     stall_timeout_s: Seconds = 2.0
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
-    size: tuple[int, int] | None = None
+    size: tuple[Pixels, Pixels] | None = None
     fps: Annotated[float, msgspec.Meta(gt=0, le=1000)] | None = None
 
 

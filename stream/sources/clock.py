@@ -1,7 +1,10 @@
-"""From presentation times as they stand in a file to capture times that can be trusted to grow."""
+"""From presentation times as they stand in a stream to capture times that can be trusted to grow."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
@@ -10,6 +13,10 @@ from stream.sources.base import NS_PER_S
 RESTART_NS: Final = NS_PER_S
 """A jump back by more than this is a clock that started anew (joined recordings); less is a bad stamp."""
 DEFAULT_STEP_NS: Final = NS_PER_S // 25
+WINDOW_NS: Final = 5 * NS_PER_S
+"""How far back a live clock looks for a picture that came without delay; some do in any 5 s."""
+JITTER_NS: Final = NS_PER_S
+"""A picture more than this later than its stamp says did not wait in a queue: the stamps jumped."""
 
 
 def to_ns(stamp: int, time_base: Fraction) -> int:
@@ -66,3 +73,42 @@ class RecordedClock:
         causes = {"missing": self.missing, "repeated": self.repeated, "restarted": self.restarted}
         repaired = ", ".join(f"{count} {cause}" for cause, count in causes.items() if count)
         return (f"timestamps repaired: {repaired}",) if repaired else ()
+
+
+def host_clock() -> Callable[[], int]:
+    """Nanoseconds since the epoch that only grow: setting this host's clock moves no picture."""
+    ahead_ns = time.time_ns() - time.monotonic_ns()
+    return lambda: time.monotonic_ns() + ahead_ns
+
+
+class LiveClock:
+    """Capture times of one camera connection, on this host's clock, strictly increasing.
+
+    A camera's stamps are even but on a clock of its own; arrivals are on ours but late by whatever waited on
+    the way. Nothing arrives early, so the smallest (arrival - stamp) of the last 5 s is the distance between
+    the two clocks, plus the shortest way, and follows their drift. Without a stamp, the arrival counts.
+    """
+
+    def __init__(self) -> None:
+        self._distances: deque[tuple[int, int]] = deque()  # (arrival, distance), distances growing
+        self._last_ns: int | None = None
+
+    def capture(self, stamp_ns: int | None, arrival_ns: int) -> int:
+        """The capture time of a picture that arrived at ``arrival_ns``, never before an earlier one's."""
+        captured_ns = arrival_ns if stamp_ns is None else stamp_ns + self._distance(stamp_ns, arrival_ns)
+        if self._last_ns is not None:
+            captured_ns = max(captured_ns, self._last_ns + 1)
+        self._last_ns = captured_ns
+        return captured_ns
+
+    def _distance(self, stamp_ns: int, arrival_ns: int) -> int:
+        now_ns = arrival_ns - stamp_ns
+        distances = self._distances
+        if distances and now_ns > distances[0][1] + JITTER_NS:
+            distances.clear()
+        while distances and distances[0][0] < arrival_ns - WINDOW_NS:
+            distances.popleft()
+        while distances and distances[-1][1] >= now_ns:
+            distances.pop()
+        distances.append((arrival_ns, now_ns))
+        return distances[0][1]

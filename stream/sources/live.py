@@ -1,4 +1,4 @@
-"""Cameras: RTSP, HTTP and USB through PyAV, stamped by this host's clock as their pictures arrive.
+"""Cameras: RTSP, HTTP and USB through PyAV, their pictures timed on this host's clock.
 
 One ``LiveSource`` is one connection: it ends, with its ``problem`` set, when the camera closes it, falls
 silent or sends what nobody can read. Whoever wants the camera back opens another.
@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from stream.errors import SourceError
 from stream.sources.base import Picture, SourceOptions
+from stream.sources.clock import LiveClock, host_clock
 from stream.sources.container import video_stream
 from stream.sources.picture import BgrConverter, stamp_of
 from stream.sources.redact import redact, redact_text
@@ -25,14 +26,21 @@ from stream.sources.redact import redact, redact_text
 SCHEMES: Final = ("rtsp://", "rtsps://", "http://", "https://")
 USB: Final = "usb:"
 _USB_FORMATS: Final = {"linux": "v4l2", "darwin": "avfoundation"}
+_MAX_BACKLOG: Final = 250
+"""Pictures; more never piled up within a time-out, so the stamps are no use."""
 _KEEP_BUFFERED: Final = "1048576"  # bytes of UDP receive buffer: a key frame of a 4K camera
+
+
+Timed = tuple[av.VideoFrame, int | None, int]
+"""(frame, its stamp, its arrival), nanoseconds."""
 
 
 class LiveSource:
     """The pictures of one camera connection; live, so what comes too fast is dropped by the feed.
 
     Opening waits at most ``open_timeout_s`` for the camera and raises SourceError, which never holds its
-    credentials. ``run`` is the moment of opening: every connection is a run of its own.
+    credentials. ``run`` is the moment of opening: every connection is a run of its own. RTSP and USB stamp
+    their pictures when they take them; the stamps of HTTP are made up on arrival, so there arrival counts.
     """
 
     live = True
@@ -43,11 +51,12 @@ class LiveSource:
         address: str,
         camera: str,
         options: SourceOptions,
-        clock_ns: Callable[[], int] = time.time_ns,
+        clock_ns: Callable[[], int] | None = None,
     ) -> None:
         self.camera = camera
         self._where = redact(address)
-        self._clock_ns = clock_ns
+        self._clock_ns = clock_ns or host_clock()
+        self._stamped = not address.startswith("http")
         self._stall_s = options.stall_timeout_s
         self._container = _connect(address, options)
         try:
@@ -55,31 +64,52 @@ class LiveSource:
         except SourceError:
             self._container.close()
             raise
-        self.run = f"{clock_ns():016x}"
+        self.run = f"{self._clock_ns():016x}"
         context = self._stream.codec_context
         self.width: int | None = context.width or None
         self.height: int | None = context.height or None
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.problem: SourceError | None = None
-        self._damaged = 0
+        self._damaged = self._skipped = 0
 
     def frames(self) -> Iterator[Picture]:
         """Pictures as they come, until the connection ends."""
         converter = BgrConverter(self._where, self._stream.sample_aspect_ratio)
-        last_ns = 0
+        clock = LiveClock()
         try:
-            for number, frame in enumerate(self._decode()):
-                last_ns = max(self._clock_ns(), last_ns + 1)  # this host's clock may be set back
-                stamp_ns = stamp_of(frame)
-                source_ns = last_ns if stamp_ns is None else stamp_ns
-                yield Picture(number, last_ns, source_ns, converter.image(frame))
+            timed = self._without_backlog(self._timed())
+            for number, (frame, stamp_ns, arrival_ns) in enumerate(timed):
+                captured_ns = clock.capture(stamp_ns, arrival_ns)
+                source_ns = captured_ns if stamp_ns is None else stamp_ns
+                yield Picture(number, captured_ns, source_ns, converter.image(frame))
         except SourceError as error:
             self.problem = error
         except av.FFmpegError as error:
             self.problem = self._ended(error)
         else:
             self.problem = SourceError("the camera closed the stream", where=self._where)
+
+    def _timed(self) -> Iterator[Timed]:
+        for frame in self._decode():
+            yield frame, stamp_of(frame) if self._stamped else None, self._clock_ns()
+
+    def _without_backlog(self, frames: Iterator[Timed]) -> Iterator[Timed]:
+        """Skip what piled up while the connection was opened: nobody knows any more when it arrived.
+
+        The pile is used up once a picture kept us waiting for half of the time that its stamp says.
+        """
+        if self._stamped:
+            before: tuple[int, int] | None = None
+            for frame, stamp_ns, arrival_ns in frames:
+                if before and stamp_ns is not None:
+                    waited_ns, due_ns = arrival_ns - before[1], stamp_ns - before[0]
+                    if 2 * waited_ns >= due_ns or self._skipped >= _MAX_BACKLOG:
+                        yield frame, stamp_ns, arrival_ns
+                        break
+                self._skipped += 1
+                before = None if stamp_ns is None else (stamp_ns, arrival_ns)
+        yield from frames
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
@@ -104,8 +134,9 @@ class LiveSource:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was skipped, one line, or nothing."""
-        return (f"damaged packets: {self._damaged}",) if self._damaged else ()
+        """What was skipped, one line each."""
+        counts = {"damaged packets": self._damaged, "pictures from before it was open": self._skipped}
+        return tuple(f"{what}: {count}" for what, count in counts.items() if count)
 
     def close(self) -> None:
         """Hang up."""
@@ -134,8 +165,10 @@ def _connect(address: str, options: SourceOptions) -> InputContainer:
 def _how(address: str, options: SourceOptions) -> tuple[str, str | None, dict[str, str]]:
     """What FFmpeg is to open, as which format, with which settings."""
     if not address.startswith(USB):
-        rtsp = {"rtsp_transport": options.rtsp_transport, "buffer_size": _KEEP_BUFFERED}
-        return address, None, rtsp if address.startswith("rtsp") else {}
+        settings = {"fpsprobesize": "0"}  # else the first second goes into measuring the frame rate
+        if address.startswith("rtsp"):
+            settings |= {"rtsp_transport": options.rtsp_transport, "buffer_size": _KEEP_BUFFERED}
+        return address, None, settings
     number = address.removeprefix(USB)
     if not number.isascii() or not number.isdecimal():
         raise SourceError("which USB camera?", where=address, wanted="usb:0, usb:1, ...")

@@ -146,6 +146,16 @@ def test_a_port_in_use_is_one_clear_error(tmp_path: Path) -> None:
             PublishStage(tmp_path / "other", Publisher(ANYWHERE), repair=made.repair)
 
 
+def test_a_stage_that_cannot_be_made_frees_what_it_was_given(tmp_path: Path) -> None:
+    with publishing(tmp_path / "log") as made:
+        for log, repair in ((made.log, ANYWHERE), (tmp_path / "other", made.repair)):
+            publisher = Publisher(ANYWHERE)
+            with pytest.raises(ResourceError):
+                PublishStage(log, publisher, repair=repair)
+            with pytest.raises(zmq.ZMQError, match="not a socket|non-socket"):
+                publisher.wait_for_subscribers()  # it is closed
+
+
 def test_the_state_says_how_far_every_camera_is(tmp_path: Path) -> None:
     with publishing(tmp_path / "log") as made:
         made.publish(1, 2, 3)

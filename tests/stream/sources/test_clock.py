@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.sources.clock import RESTART_NS, RecordedClock, to_ns
+from stream.sources.clock import JITTER_NS, RESTART_NS, WINDOW_NS, LiveClock, RecordedClock, host_clock, to_ns
 
 STEP = 40_000_000
 stamps = st.lists(st.one_of(st.none(), st.integers(-(2**62), 2**62)), max_size=60)
@@ -63,3 +63,54 @@ def test_a_clock_that_starts_anew_takes_all_later_stamps_along() -> None:
 
 def test_stamps_turn_into_nanoseconds_without_floats() -> None:
     assert to_ns(2**40, Fraction(1, 90_000)) == 2**40 * 10**9 // 90_000
+
+
+live_pictures = st.lists(
+    st.tuples(st.none() | st.integers(-(2**62), 2**62), st.integers(0, 10**10)), min_size=1, max_size=60
+)
+MS = 1_000_000
+
+
+@given(live_pictures, st.integers(0, 2**61))
+def test_live_times_grow_strictly_and_never_lie_ahead_for_any_stamps(
+    pictures: list[tuple[int | None, int]], begin_ns: int
+) -> None:
+    clock = LiveClock()
+    arrival_ns, times = begin_ns, []
+    for stamp_ns, gap_ns in pictures:
+        arrival_ns += gap_ns + 1
+        times.append(clock.capture(stamp_ns, arrival_ns))
+        assert arrival_ns - JITTER_NS <= times[-1] <= arrival_ns
+    assert all(later > earlier for earlier, later in pairwise(times))
+
+
+@given(st.lists(st.integers(0, 60), min_size=60, max_size=120), st.integers(-(2**60), 2**60))
+def test_what_waited_on_its_way_gets_the_time_it_was_taken(waits_ms: list[int], ahead_ns: int) -> None:
+    clock = LiveClock()
+    waits_ms[19:21] = [0, 0]  # one picture comes through without waiting: from then on the distance is known
+    arrival_ns, times = 0, []
+    for n, wait_ms in enumerate(waits_ms):
+        arrival_ns = max(arrival_ns, 10**12 + n * STEP + wait_ms * MS)  # none overtakes another
+        times.append(clock.capture(n * STEP + ahead_ns, arrival_ns))
+    assert times[20:] == [10**12 + n * STEP for n in range(20, len(waits_ms))]
+
+
+def test_the_distance_between_the_clocks_is_followed_as_it_drifts() -> None:
+    clock = LiveClock()
+    late_ns = 0
+    for n in range(2000):
+        arrival_ns = 10**12 + n * STEP + n * 4000  # the camera's clock is slow by 100 ppm
+        late_ns = arrival_ns - clock.capture(n * STEP, arrival_ns)
+    assert 0 <= late_ns <= WINDOW_NS // 10_000 + 4000
+
+
+def test_stamps_that_jump_back_are_followed_at_once() -> None:
+    clock = LiveClock()
+    for n in range(10):
+        clock.capture(n * STEP, 10**12 + n * STEP)
+    assert clock.capture(0, 10**12 + 10**11) == 10**12 + 10**11
+
+
+def test_the_hosts_clock_only_grows() -> None:
+    clock = host_clock()
+    assert all(later >= earlier for earlier, later in pairwise([clock() for _ in range(100)]))

@@ -15,7 +15,9 @@ import pytest
 from stream.errors import SourceError
 from stream.sources import SourceOptions, open_source
 from tests.stream.clips import number_of, numbered
+from tests.stream.rtsp import rtsp_camera
 
+STEP_NS = 40_000_000
 QUICK = SourceOptions(open_timeout_s=1.0, stall_timeout_s=0.4)
 
 
@@ -130,10 +132,41 @@ def test_a_camera_that_never_answers(scheme: str) -> None:
         assert "no answer within 1 s" in refusal(f"{scheme}://admin:hunter2@127.0.0.1:{port}/live")
 
 
-def test_a_wrong_password() -> None:
-    reply = b'RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Basic realm="camera"\r\n\r\n'
-    with answering(reply) as port:
-        assert "refuses this user or password" in refusal(f"rtsp://admin:hunter2@127.0.0.1:{port}/live")
+def test_an_rtsp_cameras_pictures_are_timed_by_its_stamps() -> None:
+    with rtsp_camera(40) as host:
+        source = open_source(f"rtsp://admin:hunter2@{host}/live", "door", QUICK)
+        pictures = list(source.frames())
+        source.close()
+    shown = [number_of(picture.image) for picture in pictures]
+    assert shown == list(range(shown[0], 40))
+    assert [picture.number for picture in pictures] == list(range(len(pictures)))
+    assert source.notes == (f"pictures from before it was open: {shown[0]}",)
+    assert all(later.source_ns - earlier.source_ns == STEP_NS for earlier, later in pairwise(pictures))
+    assert all(later.captured_ns > earlier.captured_ns for earlier, later in pairwise(pictures))
+    took_ns = pictures[-1].captured_ns - pictures[0].captured_ns
+    assert abs(took_ns - (len(pictures) - 1) * STEP_NS) < 10 * STEP_NS  # this machine may be busy
+    assert (source.width, source.height, source.live) == (64, 48, True)
+    assert "hunter2" not in str(source.problem)
+
+
+def test_an_rtsp_camera_that_falls_silent_is_noticed() -> None:
+    with rtsp_camera(20, silent=True) as host:
+        source = open_source(f"rtsp://admin:hunter2@{host}/live", "door", QUICK)
+        pictures = list(source.frames())
+        source.close()
+    assert number_of(pictures[-1].image) == 19
+    assert "no picture for 0.4 s" in str(source.problem)
+
+
+@pytest.mark.parametrize("user", ["admin:wrong-hunter2", "nobody:hunter2"])
+def test_a_wrong_password(user: str) -> None:
+    with rtsp_camera(1) as host:
+        assert "refuses this user or password" in refusal(f"rtsp://{user}@{host}/live")
+
+
+def test_no_password_where_one_is_wanted() -> None:
+    with rtsp_camera(1) as host:
+        assert "refuses this user or password" in refusal(f"rtsp://{host}/live")
 
 
 def test_a_stream_that_the_camera_does_not_have() -> None:

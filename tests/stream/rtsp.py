@@ -1,0 +1,125 @@
+"""A small RTSP camera of the tests' own: H.264 over RTP, interleaved in the TCP connection (RFC 2326, 6184)."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+
+import av
+from av.video.codeccontext import VideoCodecContext
+
+from tests.stream.clips import numbered
+
+CLOCK_HZ = 90_000
+SDP = (
+    "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
+    "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:track0\r\n"
+)
+
+
+def encoded(frames: int) -> list[list[bytes]]:
+    """Numbered pictures as H.264 units, a list per picture."""
+    codec = av.CodecContext.create("libx264", "w")
+    assert isinstance(codec, VideoCodecContext)
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = 64, 48, "yuv420p", Fraction(1, 25)
+    codec.options = {"tune": "zerolatency", "g": "5", "x264-params": "repeat-headers=1"}
+    units = []
+    for number in [*range(frames), None]:
+        picture = None
+        if number is not None:
+            picture = av.VideoFrame.from_ndarray(numbered(number), format="bgr24")
+            picture.pts = number
+        for packet in codec.encode(picture):
+            pieces = bytes(packet).replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
+            units.append([piece for piece in pieces if piece])
+    return units
+
+
+class RtspCamera:
+    """Serves one connection at a time: plays ``frames`` pictures at 25 Hz, then hangs up or falls silent."""
+
+    def __init__(self, frames: int, *, silent: bool = False, user: str = "admin:hunter2") -> None:
+        self._units, self._silent = encoded(frames), silent
+        self._wanted = "Basic " + base64.b64encode(user.encode()).decode()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+        self.port: int = self._listener.getsockname()[1]
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    self._talk(connection)
+                except OSError:
+                    continue  # the other side hung up
+
+    def _talk(self, connection: socket.socket) -> None:
+        buffer = b""
+        while received := connection.recv(4096):
+            buffer += received
+            while b"\r\n\r\n" in buffer:
+                head, _, buffer = buffer.partition(b"\r\n\r\n")
+                method = self._reply(connection, head.decode())
+                if method == "PLAY":
+                    self._play(connection)
+                    return
+
+    def _reply(self, connection: socket.socket, head: str) -> str:
+        lines = head.split("\r\n")
+        method = lines[0].split()[0]
+        headers = dict(line.split(": ", 1) for line in lines[1:])
+        status, extra, body = "200 OK", "", ""
+        if method == "OPTIONS":
+            extra = "Public: DESCRIBE, SETUP, PLAY\r\n"
+        elif headers.get("Authorization") != self._wanted:
+            status, extra = "401 Unauthorized", 'WWW-Authenticate: Basic realm="camera"\r\n'
+        elif method == "DESCRIBE":
+            extra, body = "Content-Type: application/sdp\r\n", SDP
+        elif method == "SETUP":
+            extra = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n"
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        connection.sendall(
+            f"RTSP/1.0 {status}\r\nCSeq: {headers['CSeq']}\r\n{extra}{length}\r\n{body}".encode()
+        )
+        return method
+
+    def _play(self, connection: socket.socket) -> None:
+        sequence, begin_s = 0, time.monotonic()
+        for number, units in enumerate(self._units):
+            self._over.wait(max(0.0, begin_s + number / 25 - time.monotonic()))
+            for unit in units:
+                last = unit is units[-1]
+                rtp = struct.pack(">BBHII", 0x80, 96 | last << 7, sequence, number * CLOCK_HZ // 25, 7) + unit
+                connection.sendall(b"$\0" + struct.pack(">H", len(rtp)) + rtp)
+                sequence += 1
+        if self._silent:
+            self._over.wait(10)
+
+    def close(self) -> None:
+        """Hang up and stop listening."""
+        self._over.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+
+@contextmanager
+def rtsp_camera(frames: int, *, silent: bool = False) -> Iterator[str]:
+    """The host and port of a camera whose user is admin and whose password is hunter2."""
+    made = RtspCamera(frames, silent=silent)
+    try:
+        yield f"127.0.0.1:{made.port}"
+    finally:
+        made.close()
