@@ -90,10 +90,17 @@ def _recorder(name: str, layers: list[Layer]) -> Any:
 
 
 def _outermost(layers: list[Layer]) -> tuple[Layer, ...]:
-    """Each part once, by its inner parts where those ran."""
+    """Each part once: by its inner parts where those ran and hold all its parameters, else as a whole."""
     once = {layer.name: layer for layer in layers}
-    inner = {name.rpartition(".")[0] for name in once}
-    return tuple(layer for name, layer in once.items() if name not in inner)
+    inner: dict[str, int] = {}
+    for layer in once.values():
+        parent = layer.name.rpartition(".")[0]
+        inner[parent] = inner.get(parent, 0) + layer.parameters
+    split = {name for name, layer in once.items() if inner.get(name, -1) == layer.parameters}
+    whole = once.keys() - split
+    return tuple(
+        layer for name, layer in once.items() if name in whole and name.rpartition(".")[0] not in whole
+    )
 
 
 def _count(module: nn.Module) -> int:
