@@ -80,7 +80,8 @@ def _demo_clip(
     for number, (person, depth) in enumerate(zip(people, depths, strict=True)):
         slant = float(np.deg2rad(rng.uniform(-7, 7)))
         walkers.append(_crossing(person, camera, float(depth), rightwards[person.name], slant, 1.2 * number))
-    seconds = max(walker.leave_s for walker in walkers) + 0.2
+    # Slow walkers need not reach the far side: eight seconds of anyone are plenty.
+    seconds = max(min(walker.leave_s + 0.2, walker.enter_s + 8.0) for walker in walkers)
     return Scene(seed, camera, tuple(walkers), seconds, name=name)
 
 
