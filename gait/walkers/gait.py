@@ -4,8 +4,8 @@ Means and spreads: cadence, stride and stance share after Perry and Burnfield, G
 Öberg et al. (1993); step width after Owings and Grabiner (2004); toe-out after Cibulka et al. (2016);
 pelvis and trunk rotation after Bruijn et al. (2008); arm swing after Meyns et al. (2013); the rise of the
 pelvis after Gard et al. (2004); left-right differences of 2-4 % after Sadeghi et al. (2000). What the
-literature does not give (slouch, head carriage, harmonics, the roll of the foot) is ours, set so that the mean
-knee curve comes near the normal one.
+literature does not give (slouch, head carriage, harmonics, the roll of the foot) is ours, set so that the
+mean knee curve comes near the normal one.
 """
 
 from __future__ import annotations
