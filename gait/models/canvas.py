@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gait.pose_features import places_and_confidence
 from gait.pose_graph import PoseGraph
-from stream.errors import ResourceError
+from stream.errors import MessageError, ResourceError
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -25,6 +25,7 @@ Box = tuple[int, int, int, int]  # x, y, width, height in picture pixels
 OVERSIZE: Final = 2
 NIGHT: Final[Colour] = (30, 23, 20)
 PANEL: Final[Colour] = (46, 36, 32)
+FLESH: Final[Colour] = (84, 68, 60)
 BONE: Final[Colour] = (130, 116, 108)
 FAINT: Final[Colour] = (150, 138, 130)
 BRIGHT: Final[Colour] = (240, 236, 232)
@@ -32,6 +33,8 @@ BRIGHT: Final[Colour] = (240, 236, 232)
 _DARKEST, _PALEST = 60, 235
 # Dithering would cover the even ground with noise and make the file five times as large.
 _NO_DITHER: Final = 3
+# How much of its box a figure fills.
+FILLED: Final = 0.86
 _STEPS: Final = np.arange(256, dtype=np.uint8).reshape(1, -1)
 _HEAT: Final[NDArray[np.uint8]] = np.asarray(cv2.applyColorMap(_STEPS, cv2.COLORMAP_INFERNO), np.uint8)[0]
 
@@ -59,6 +62,14 @@ class Canvas:
         """A filled rectangle."""
         x, y, width, height = (part * OVERSIZE for part in box)
         self.pixels[y : y + height, x : x + width] = colour
+
+    def shade(self, mask: NDArray[np.uint8], box: Box) -> None:
+        """A silhouette, 255 where the body is, laid softly over a box that lies inside the picture."""
+        x, y, width, height = (part * OVERSIZE for part in box)
+        area = self.pixels[y : y + height, x : x + width]
+        size = (area.shape[1], area.shape[0])
+        share = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_CUBIC), np.float64)[..., None] / 255
+        area[:] = (area + share * (np.asarray(FLESH, np.float64) - area)).astype(np.uint8)
 
     def line(self, start: Sequence[float], end: Sequence[float], colour: Colour, thickness: float) -> None:
         """A smooth line with round ends."""
@@ -101,14 +112,21 @@ def _at(point: Sequence[float]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class View:
-    """A walker to be drawn: points (T, V, 2), root-centred, y down, and which of them were seen (T, V)."""
+    """A walker to be drawn: points (T, V, 2), y down, and which of them were seen (T, V).
+
+    ``low`` and ``high``: the corners of what is shown, the same for all frames; ``silhouettes`` (T, H, W)
+    uint8 or None lie behind the bones.
+    """
 
     points: NDArray[np.float64]
     seen: NDArray[np.bool_]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    silhouettes: NDArray[np.uint8] | None = None
 
     @classmethod
     def of(cls, joints: NDArray[np.floating], graph: PoseGraph, *, confidence: bool) -> View:
-        """Joints (T, V, C), the last channel a confidence or not: x to the right, upright, feet down.
+        """Joints (T, V, C), the last channel a confidence or not, root-centred and upright in every frame.
 
         Missing joints are not seen and lie at the body's root.
         """
@@ -119,18 +137,47 @@ class View:
         torso = flat[:, list(graph.torso), 1].mean()
         if torso > 0:  # the sensor's y points up, a picture's down
             flat[..., 1] = -flat[..., 1]
-        return cls(flat, seen)
+        shown = flat[seen] if seen.any() else np.array([[0.0, 0.0], [1.0, 1.0]])
+        return cls(flat, seen, shown.min(0), shown.max(0))
 
-    def placed(self, frame: int, box: Box, share: float = 0.86) -> NDArray[np.float64]:
-        """One frame's joints in picture pixels, (V, 2), its height ``share`` of the box."""
-        x, y, width, height = box
-        visible = self.points[self.seen]
-        low, high = (visible.min(0), visible.max(0)) if len(visible) else (np.zeros(2), np.ones(2))
-        spread = np.maximum(high - low, 1e-9)
-        scale = share * min(width / spread[0], height / spread[1])
-        middle = np.array([x + width / 2, y + height / 2])
-        placed: NDArray[np.float64] = middle + (self.points[frame] - (low + high) / 2) * scale
+    @classmethod
+    def over(cls, silhouettes: NDArray[np.uint8], joints: NDArray[np.floating], graph: PoseGraph) -> View:
+        """Joints (T, V, 3) in the pixels of the silhouettes (T, H, W) behind them."""
+        if silhouettes.ndim != 3 or len(silhouettes) != len(joints):
+            raise MessageError(
+                f"silhouettes of shape {silhouettes.shape} for {len(joints)} frames of joints",
+                where="pictures",
+                wanted=f"({len(joints)}, height, width)",
+            )
+        places, confidences = places_and_confidence(joints, graph, missing_last=True)
+        high = np.array(silhouettes.shape[:0:-1], dtype=np.float64) - 0.5
+        return cls(places[..., :2], confidences > 0, np.array([-0.5, -0.5]), high, silhouettes)
+
+    def placed(self, frame: int, box: Box) -> NDArray[np.float64]:
+        """One frame's joints in picture pixels, (V, 2)."""
+        middle, scale = self._fit(box)
+        placed: NDArray[np.float64] = middle + (self.points[frame] - (self.low + self.high) / 2) * scale
         return placed
+
+    def ground(self, box: Box) -> Box:
+        """Where in the box the silhouettes lie."""
+        middle, scale = self._fit(box)
+        width, height = (self.high - self.low) * scale
+        return round(middle[0] - width / 2), round(middle[1] - height / 2), round(width), round(height)
+
+    def _fit(self, box: Box) -> tuple[NDArray[np.float64], float]:
+        x, y, width, height = box
+        spread = np.maximum(self.high - self.low, 1e-9)
+        return np.array([x + width / 2, y + height / 2]), FILLED * min(width / spread[0], height / spread[1])
+
+
+def draw_walker(
+    canvas: Canvas, view: View, frame: int, box: Box, graph: PoseGraph, values: NDArray[np.floating]
+) -> None:
+    """One frame of a view in a box: the silhouette where there is one, then the skeleton."""
+    if view.silhouettes is not None:
+        canvas.shade(view.silhouettes[frame], view.ground(box))
+    draw_skeleton(canvas, view.placed(frame, box), view.seen[frame], graph, values, box[3])
 
 
 def draw_skeleton(

@@ -20,7 +20,7 @@ from gait.models.canvas import (
     Canvas,
     Image,
     View,
-    draw_skeleton,
+    draw_walker,
     heat_colour,
 )
 from gait.pose_graph import PoseGraph
@@ -64,7 +64,7 @@ def _figure(canvas: Canvas, box: Box, view: View, attention: Attention, graph: P
     canvas.panel(box)
     frame = int(np.argmax(attention.frames))
     shares = _relative(attention.joints.mean(0))
-    draw_skeleton(canvas, view.placed(frame, box), view.seen[frame], graph, shares, box[3])
+    draw_walker(canvas, view, frame, box, graph, shares)
     canvas.text(f"frame {frame}", (box[0] + 14, box[1] + 28), 11, FAINT)
 
 
@@ -98,14 +98,7 @@ def _frame_strip(canvas: Canvas, box: Box, view: View, attention: Attention, gra
         frame = round(i * (len(shares) - 1) / max(count - 1, 1))
         inner: Box = (round(x + i * cell), y, round(cell) - 6, height)
         canvas.panel(inner, _dimmed(float(shares[frame])))
-        draw_skeleton(
-            canvas,
-            view.placed(frame, inner),
-            view.seen[frame],
-            graph,
-            _relative(attention.joints[frame]),
-            height,
-        )
+        draw_walker(canvas, view, frame, inner, graph, _relative(attention.joints[frame]))
         canvas.text(str(frame), (inner[0] + 6, y + 16), 9, FAINT)
 
 
@@ -138,11 +131,10 @@ def _relative(values: Values) -> Values:
 
 
 def activation_frames(
-    joints: Values, activations: Values, graph: PoseGraph, *, title: str, size: int = 480
+    view: View, activations: Values, graph: PoseGraph, *, title: str, size: int = 480
 ) -> list[Image]:
-    """One picture per frame for a GIF: joints (T, V, 3), activations (t, V) in [0, 1] held T / t frames."""
-    view = View.of(joints, graph, confidence=True)
-    held = _held(activations, len(joints))
+    """One picture per frame of the view for a GIF: activations (t, V) in [0, 1], each held T / t frames."""
+    held = _held(activations, len(view.points))
     return [_activation_frame(view, frame, held, graph, title, size) for frame in range(len(held))]
 
 
@@ -152,16 +144,15 @@ def _activation_frame(
     canvas = Canvas(size, size)
     box: Box = (16, 44, size - 32, size - 116)
     canvas.text(title, (18, 32), 11)
-    draw_skeleton(canvas, view.placed(frame, box), view.seen[frame], graph, activations[frame], box[3])
+    draw_walker(canvas, view, frame, box, graph, activations[frame])
     _timeline(canvas, (16, size - 60, size - 32, 30), activations.max(1), frame)
     _legend(canvas, (16, size - 20, size - 32, 8))
     return canvas.finished()
 
 
-def activation_picture(joints: Values, activations: Values, graph: PoseGraph, *, title: str) -> Image:
+def activation_picture(view: View, activations: Values, graph: PoseGraph, *, title: str) -> Image:
     """Twelve moments of the walk in one picture."""
-    view = View.of(joints, graph, confidence=True)
-    held = _held(activations, len(joints))
+    held = _held(activations, len(view.points))
     columns, rows, cell = 6, 2, WIDTH // 6
     canvas = Canvas(WIDTH, 90 + rows * (cell + 60))
     canvas.text(title, (24, 48), 18)
@@ -170,7 +161,7 @@ def activation_picture(joints: Values, activations: Values, graph: PoseGraph, *,
         frame = round(i * (len(held) - 1) / max(count - 1, 1))
         box: Box = ((i % columns) * cell + 6, 80 + (i // columns) * (cell + 52), cell - 12, cell + 40)
         canvas.panel(box)
-        draw_skeleton(canvas, view.placed(frame, box), view.seen[frame], graph, held[frame], box[3])
+        draw_walker(canvas, view, frame, box, graph, held[frame])
         canvas.text(f"frame {frame}", (box[0] + 8, box[1] + 18), 9, FAINT)
     return canvas.finished()
 

@@ -93,13 +93,15 @@ def test_short_and_empty_walks_are_drawn_too(frames: int) -> None:
         1200,
         3,
     )
-    picture = activation_picture(np.full((frames, 17, 3), np.nan), np.zeros((1, 17)), COCO, title="none")
+    nobody = View.of(np.full((frames, 17, 3), np.nan), COCO, confidence=True)
+    picture = activation_picture(nobody, np.zeros((1, 17)), COCO, title="none")
     assert picture.shape[1] == 1200
 
 
 def test_an_animation_plays_as_drawn(tmp_path: Path) -> None:
     values = np.linspace(0, 1, 3 * 17).reshape(3, 17)
-    frames = activation_frames(pose_walk(6, 17), values, COCO, title="walk", size=160)
+    view = View.of(pose_walk(6, 17), COCO, confidence=True)
+    frames = activation_frames(view, values, COCO, title="walk", size=160)
     assert len(frames) == 6
     path = tmp_path / "walk.gif"
     write_gif(path, frames, 80)
