@@ -46,7 +46,8 @@ class Publishing:
     def __init__(self, log: Path, **options: Any) -> None:
         self.log = log
         limits = Limits(hwm=options.pop("hwm", 1000), linger_s=2.0)
-        self.publisher = Publisher(options.pop("endpoint", ANYWHERE), limits=limits)
+        endpoint, keys = options.pop("endpoint", ANYWHERE), options.get("keys")
+        self.publisher = Publisher(endpoint, limits=limits, keys=keys)
         self.stage = PublishStage(log, self.publisher, **{"repair": ANYWHERE} | options)
         self.endpoint = plain(self.publisher.endpoint)
 

@@ -24,8 +24,9 @@ import zmq
 
 import stream.client as client
 from stream import messages
-from stream.client import ClientError, Gap, QuietError, Subscriber, VersionError, subscribe
+from stream.client import ClientError, Gap, Keys, QuietError, Subscriber, VersionError, subscribe
 from stream.events import encode_event, sealed
+from stream.sockets import CurveKeys
 from tests.stream.publishing import Publishing, event, identified, publishing
 
 ROOT = Path(__file__).parents[2]
@@ -216,6 +217,24 @@ def test_a_subscriber_that_reads_slowly_ends_with_every_event(
         got += numbers(events, count)
     assert got == list(range(1, count + 2))
     assert "range" in fetched  # it did miss some
+
+
+def test_with_keys_only_those_who_have_them_hear_anything(tmp_path: Path) -> None:
+    server, own = zmq.curve_keypair(), zmq.curve_keypair()
+    with publishing(tmp_path / "log", keys=CurveKeys(*server)) as made:
+        keys = Keys(server[0], *own)
+        made.publish(1)
+        with (
+            subscribe(made.endpoint, timeout_s=0.2) as stranger,
+            subscribe(
+                made.endpoint, repair=made.repair, history=True, timeout_s=QUICK_S, keys=keys
+            ) as friend,
+        ):
+            made.wait()
+            made.publish(2)
+            assert numbers(friend, 2) == [1, 2]
+            with pytest.raises(QuietError):
+                next(stranger)
 
 
 def test_quiet_for_too_long_is_an_error(pub: tuple[zmq.Socket[bytes], str]) -> None:
