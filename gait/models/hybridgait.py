@@ -143,7 +143,12 @@ class TwoBranches(nn.Module):
 
 
 class HybridGait(ConvNet):
-    """Five channels: the silhouette and two skeleton maps in [0, 1], two of joint motion in [-1, 1]."""
+    """Five channels: the silhouette and two skeleton maps in [0, 1], two of joint motion in [-1, 1].
+
+    A mirrored walk is the channels flipped left to right, the sign of sideways motion changed; the net learns
+    what that means, it is not built in. Motion at a frame needs the frame after it, so a live stream of
+    five-channel frames lags one frame behind its camera before the net's own look-ahead.
+    """
 
     family: ClassVar[str] = "hybridgait"
     config: HybridGaitConfig

@@ -17,24 +17,20 @@ from __future__ import annotations
 import copy
 import math
 from itertools import pairwise
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar
 
 import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from gait.models.attention import Attention, EncoderBlock, spell_out
 from gait.models.family import Family, Features, GaitNet, Which
+from gait.models.pyramid import TimePyramid
 from gait.models.resgcn import gain_and_shift
 from gait.models.tensors import fixed, hold_valid
 from gait.pose_graph import load_graph
 from stream.errors import ConfigError
-
-# Keeps the root's gradient finite where a bin does not move.
-DEVIATION_EPSILON: Final = 1e-8
-
 
 AtLeast1 = Annotated[int, msgspec.Meta(ge=1, le=8192)]
 
@@ -212,51 +208,6 @@ def sinusoids(frames: int, width: int) -> Tensor:
     return table.float()
 
 
-class TimePyramid(nn.Module):
-    """Mean, max and deviation of each bin; per level a shared linear layer, ReLU and the mean of its bins."""
-
-    def __init__(self, config: SiameseGaitConfig) -> None:
-        super().__init__()
-        self.bins = config.bins
-        self.levels = nn.ModuleList([nn.Linear(3 * config.width, config.bin_width) for _ in config.bins])
-        self.narrow = nn.Linear(config.bin_width * len(config.bins), config.aggregate_width)
-        self.narrow_norm: nn.Module = nn.BatchNorm1d(config.aggregate_width)
-        self.out = nn.Linear(config.aggregate_width, config.embedding)
-        self.out_norm: nn.Module = nn.BatchNorm1d(config.embedding)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, T, width) -> (N, embedding)."""
-        levels = []
-        for count, linear in zip(self.bins, self.levels, strict=True):
-            bins = torch.cat([bin_statistics(part) for part in split_evenly(x, count)], dim=1)
-            levels.append(torch.relu(linear(bins)).mean(dim=1))
-        narrow = torch.relu(self.narrow_norm(self.narrow(torch.cat(levels, dim=-1))))
-        y: Tensor = self.out_norm(self.out(narrow))
-        return y
-
-    def fold(self) -> None:
-        """In place, for evaluation: each linear layer and the batch norm after it into one."""
-        if isinstance(self.narrow_norm, nn.BatchNorm1d) and isinstance(self.out_norm, nn.BatchNorm1d):
-            self.narrow = fuse_linear_bn_eval(self.narrow, self.narrow_norm)
-            self.out = fuse_linear_bn_eval(self.out, self.out_norm)
-            self.narrow_norm, self.out_norm = nn.Identity(), nn.Identity()
-
-
-def split_evenly(x: Tensor, count: int) -> list[Tensor]:
-    """``count`` parts over time, as even as can be; with fewer frames than parts, parts share frames."""
-    frames = fixed(x.shape[1])
-    bounds = [(i * frames // count, -(-(i + 1) * frames // count)) for i in range(count)]
-    return [x[:, start:end] for start, end in bounds]
-
-
-def bin_statistics(part: Tensor) -> Tensor:
-    """(N, t, C) -> (N, 1, 3 C): mean, max, standard deviation (of the population: one frame has 0)."""
-    mean = part.mean(dim=1, keepdim=True)
-    variance = ((part - mean) ** 2).mean(dim=1, keepdim=True)
-    deviation = torch.sqrt(variance + DEVIATION_EPSILON)
-    return torch.cat([mean, part.amax(dim=1, keepdim=True), deviation], dim=-1)
-
-
 class SiameseGait(GaitNet):
     """Joints (N, T, V, 3), normalised, to unit vectors of 256; both sequences of a pair go through it."""
 
@@ -267,7 +218,9 @@ class SiameseGait(GaitNet):
         self.config = config
         self.joints = JointEncoder(config)
         self.frames = FrameEncoder(config)
-        self.pyramid = TimePyramid(config)
+        self.pyramid = TimePyramid(
+            config.bins, config.width, config.bin_width, config.aggregate_width, config.embedding
+        )
 
     @property
     def frame_shape(self) -> tuple[int, int]:

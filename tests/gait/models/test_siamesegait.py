@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gait.models import registry
+from gait.models.pyramid import TimePyramid, bin_statistics, split_evenly
 from gait.models.siamesegait import (
     GraphConvolution,
     SiameseGait,
     SiameseGaitConfig,
-    TimePyramid,
-    bin_statistics,
     sinusoids,
-    split_evenly,
 )
 from gait.pose_features import normalise
 from gait.pose_graph import load_graph
@@ -149,7 +147,7 @@ def test_a_bin_says_mean_max_and_deviation() -> None:
 
 def test_a_pyramid_over_one_still_frame_is_a_closed_form() -> None:
     """Without motion every bin says x, x and the deviation's floor; so each level is one linear layer."""
-    pyramid = worn(TimePyramid(SMALL))
+    pyramid = worn(TimePyramid((1, 2, 4, 8), 32, 16, 24, 12))
     x = torch.randn(1, 1, 32, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         got = pyramid(x.expand(1, 60, 32))
