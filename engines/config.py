@@ -29,12 +29,13 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where new people are looked for, and at what cost.
 
     ``smallest_px``: the height of a person that must be found; it sets the smallest tile. ``tiles_per_frame``
-    bounds the detector's share of a frame; ``opening_tiles`` bounds the first frame, which is searched whole.
-    ``candidates_per_frame`` bounds the landmark runs that check what the detector proposes.
+    bounds the detector's share of a frame: one tile goes on with the round over the frame, others go where
+    something moved, somebody was lost, or a silhouette spread over a neighbour. ``opening_tiles`` bounds the
+    first frame, which is searched whole; ``candidates_per_frame`` the landmark runs that check proposals.
     """
 
     smallest_px: Annotated[int, msgspec.Meta(ge=24, le=2000)] = 60
-    tiles_per_frame: Annotated[int, msgspec.Meta(ge=0, le=64)] = 2
+    tiles_per_frame: Annotated[int, msgspec.Meta(ge=0, le=64)] = 3
     opening_tiles: Annotated[int, msgspec.Meta(ge=0, le=256)] = 64
     candidates_per_frame: Count = 2
     # The net's answers for people in a tile of the right size lie above 0.8, those for parts of a scene

@@ -62,6 +62,8 @@ SETTLED_FRAMES: Final = 5
 MIN_BODY: Final = 0.02
 """Area of a silhouette over that of its region: 0.1 to 0.15 for somebody seen whole; less is a scrap
 of somebody else."""
+DOUBT: Final = 0.08
+"""Feet this much lower, over the region's side, put a new person in front of a known one."""
 YOUNG_PATIENCE: Final = 3
 """Frames for which a young lost follower is kept."""
 COASTING_FRAMES: Final = 25
@@ -175,6 +177,12 @@ def substantial(seen: Seen) -> bool:
     return seen.silhouette.area >= MIN_BODY * seen.pose.region.side**2
 
 
+def spill(seen: Seen) -> float:
+    """The share of a silhouette that lies off its own body: high where it has spread over a neighbour."""
+    own = trimmed(seen.silhouette, seen.flesh, CLOTHES * seen.pose.region.side)
+    return 1.0 - float(np.count_nonzero(own)) / float(np.count_nonzero(seen.silhouette.bits))
+
+
 def agreement(pose: Pose, shape: Silhouette, width: int, height: int) -> float:
     """The share of the sure core joints in view that lie on the silhouette or next to it."""
     x, y, confidence = pose.keypoints[CORE].T
@@ -224,8 +232,10 @@ def same_person(one: Seen, other: Seen) -> bool:
     return mask_iou(one.silhouette, other.silhouette) > SAME_MASK
 
 
-def without(own: Seen, other: Seen) -> Bits:
+def without(own: Seen, other: Seen, doubt: float = 0.0) -> Bits:
     """The silhouette of ``own`` without what is rather the ``other``'s.
+
+    The other is nearer when their feet are lower in the image, or higher by less than ``doubt`` pixels.
 
     Of pixels that both masks claim, those on one body alone are that one's, those on both the nearer one's,
     and those on neither go by the surer mask.
@@ -235,7 +245,7 @@ def without(own: Seen, other: Seen) -> Bits:
     their_logits = onto(other.silhouette, other.silhouette.logits, own.silhouette)
     if theirs is None or their_flesh is None or their_logits is None:
         return own.silhouette.bits
-    nearer = feet_of(other.pose) > feet_of(own.pose)
+    nearer = feet_of(other.pose) > feet_of(own.pose) - doubt
     on_both = own.flesh & their_flesh
     on_neither = ~own.flesh & ~their_flesh
     lost = (their_flesh & ~own.flesh) | (on_both if nearer else False)
@@ -265,10 +275,10 @@ def _own(own: Seen, others: Sequence[Seen], hidden: Sequence[Box]) -> Seen:
 
 
 def own_share(seen: Seen, known: Sequence[Seen]) -> float:
-    """The share of a silhouette that stays when those known have theirs."""
+    """The share of a new silhouette that stays when those known have theirs; in doubt they are nearer."""
     bits = seen.silhouette.bits
     for other in known:
-        bits = bits & without(seen, other)
+        bits = bits & without(seen, other, DOUBT * seen.pose.region.side)
     return float(np.count_nonzero(bits) / np.count_nonzero(seen.silhouette.bits))
 
 

@@ -52,6 +52,7 @@ class Plan:
 
     tiles: tuple[Region, ...]
     smallest: float
+    largest: float
 
     @classmethod
     def of(cls, width: int, height: int, smallest_px: int) -> Plan:
@@ -61,7 +62,7 @@ class Plan:
         count = 1 + math.ceil(math.log(smallest / largest) / math.log(LEVEL_RATIO) - 1e-9)
         levels = [[Region((width - 1) / 2, (height - 1) / 2, whole)]]
         levels += [_grid(width, height, float(side)) for side in np.geomspace(largest, smallest, count)]
-        return cls(tuple(_interleaved(levels)), smallest)
+        return cls(tuple(_interleaved(levels)), smallest, whole)
 
     def round(self, first: int, count: int) -> list[Region]:
         """``count`` tiles of the endless round, from number ``first`` on."""
@@ -150,5 +151,5 @@ def entering(box: Box, width: int, height: int) -> Region | None:
 def tile_around(box: Box, plan: Plan) -> Region:
     """A tile of a useful size around a place; it may reach beyond the frame, whence people enter."""
     extent = max(box[2] - box[0], box[3] - box[1])
-    side = min(max(extent * GROWN, plan.smallest / 2.0), plan.tiles[0].side)
+    side = min(max(extent * GROWN, plan.smallest / 2.0), plan.largest)
     return Region((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, side)

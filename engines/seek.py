@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engines.config import PerceiveConfig
 from engines.detector import Detector, suppress
-from engines.followers import Seen, body_box, crop_past, feet_of, own_share, same_person, seen_in
+from engines.followers import Seen, body_box, crop_past, feet_of, own_share, same_person, seen_in, spill
 from engines.pose import Pose, PoseNet
 from engines.regions import Region
 from engines.search import ChangeWatch, Plan, entering, tile_around
@@ -28,6 +28,8 @@ LARGEST_SHARE: Final = 0.75
 """Radius of a body over the side of the tile; whoever is larger is cut by it and seen in a larger tile."""
 SECOND_LOOK: Final = 0.04
 """A new person is looked at again when the net's own region differs by more than this share of the side."""
+SPILL: Final = 0.1
+"""Share of a silhouette off its own body from which somebody else is looked for in it."""
 OWN_SHARE: Final = 0.5
 """The share of a new person's silhouette that must not belong to those known."""
 BEYOND: Final = 0.3
@@ -59,7 +61,9 @@ class Seeker:
             return []
         entries = [region for box in changed if (region := entering(box, width, height)) is not None]
         reasons = [tile_around(box, self._plan) for box in changed]
-        reasons += [Region(region.x, region.y, region.side * LOST_TILE) for region in lost]
+        reasons += [region.moved(0.0, 0.0, LOST_TILE) for region in lost]
+        if known and spill(suspect := known[self._frames % len(known)]) > SPILL:
+            reasons.insert(0, suspect.pose.region.moved(0.0, 0.0, LOST_TILE))
         if opening:
             return self._open(frame, self._plan.round(0, self._config.search.opening_tiles))
         allowed = min(room, self._config.search.candidates_per_frame)
