@@ -51,8 +51,9 @@ def describe(net: GaitNet, frames: int | None = None) -> Description:
     """Describe a net; nothing is computed, shapes alone run through it. The net itself is left as it is."""
     family = registry.family(net.family)
     window = frames or family.frames
-    pair = net.streaming() if net.receptive_frames is not None else None
-    ghost = family.build(net.config).to("meta").eval()
+    with torch.device("meta"):
+        ghost = family.build(net.config).to("meta").eval()
+        pair = ghost.streaming()
     layers: list[Layer] = []
     handles = [
         module.register_forward_hook(_recorder(name, layers))
