@@ -15,6 +15,8 @@ RESTART_NS: Final = NS_PER_S
 DEFAULT_STEP_NS: Final = NS_PER_S // 25
 WINDOW_NS: Final = 5 * NS_PER_S
 """How far back a live clock looks for a picture that came without delay; some do in any 5 s."""
+MAX_BACKLOG: Final = 250
+"""Pictures; more never pile up while a connection is opened: such stamps are of no use."""
 JITTER_NS: Final = NS_PER_S
 """A picture more than this later than its stamp says did not wait in a queue: the stamps jumped."""
 
@@ -112,3 +114,32 @@ class LiveClock:
             distances.pop()
         distances.append((arrival_ns, now_ns))
         return distances[0][1]
+
+
+class Backlog:
+    """Tells pictures that piled up while a connection was opened: nobody knows any more when they arrived.
+
+    The pile is used up once a picture kept us waiting for half of the time that lies between its stamp and
+    the one before; without stamps nobody can tell, and nothing is skipped but the first two.
+    """
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        self._over = False
+        self._before: tuple[int | None, int] | None = None
+
+    def holds(self, stamp_ns: int | None, arrival_ns: int) -> bool:
+        """True for a picture to be skipped."""
+        if not self._over:
+            self._over = self._used_up(stamp_ns, arrival_ns)
+            self._before = (stamp_ns, arrival_ns)
+            self.skipped += not self._over
+        return not self._over
+
+    def _used_up(self, stamp_ns: int | None, arrival_ns: int) -> bool:
+        if self._before is None:
+            return False
+        before_ns, arrived_ns = self._before
+        if stamp_ns is None or before_ns is None:
+            return self.skipped >= 2
+        return 2 * (arrival_ns - arrived_ns) >= stamp_ns - before_ns or self.skipped >= MAX_BACKLOG

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from stream.errors import SourceError
 from stream.sources.base import Picture, SourceOptions
-from stream.sources.clock import LiveClock, host_clock
+from stream.sources.clock import Backlog, LiveClock, host_clock
 from stream.sources.container import video_stream
 from stream.sources.picture import BgrConverter, stamp_of
 from stream.sources.redact import redact, redact_text
@@ -26,13 +26,7 @@ from stream.sources.redact import redact, redact_text
 SCHEMES: Final = ("rtsp://", "rtsps://", "http://", "https://")
 USB: Final = "usb:"
 _USB_FORMATS: Final = {"linux": "v4l2", "darwin": "avfoundation"}
-_MAX_BACKLOG: Final = 250
-"""Pictures; more never piled up within a time-out, so the stamps are no use."""
 _KEEP_BUFFERED: Final = "1048576"  # bytes of UDP receive buffer: a key frame of a 4K camera
-
-
-Timed = tuple[av.VideoFrame, int | None, int]
-"""(frame, its stamp, its arrival), nanoseconds."""
 
 
 class LiveSource:
@@ -71,45 +65,28 @@ class LiveSource:
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
         self.problem: SourceError | None = None
-        self._damaged = self._skipped = 0
+        self._damaged = 0
+        self._backlog = Backlog()
 
     def frames(self) -> Iterator[Picture]:
         """Pictures as they come, until the connection ends."""
         converter = BgrConverter(self._where, self._stream.sample_aspect_ratio)
-        clock = LiveClock()
+        clock, number = LiveClock(), 0
         try:
-            timed = self._without_backlog(self._timed())
-            for number, (frame, stamp_ns, arrival_ns) in enumerate(timed):
+            for frame in self._decode():
+                stamp_ns, arrival_ns = stamp_of(frame) if self._stamped else None, self._clock_ns()
+                if self._stamped and self._backlog.holds(stamp_ns, arrival_ns):
+                    continue
                 captured_ns = clock.capture(stamp_ns, arrival_ns)
                 source_ns = captured_ns if stamp_ns is None else stamp_ns
                 yield Picture(number, captured_ns, source_ns, converter.image(frame))
+                number += 1
         except SourceError as error:
             self.problem = error
         except av.FFmpegError as error:
             self.problem = self._ended(error)
         else:
             self.problem = SourceError("the camera closed the stream", where=self._where)
-
-    def _timed(self) -> Iterator[Timed]:
-        for frame in self._decode():
-            yield frame, stamp_of(frame) if self._stamped else None, self._clock_ns()
-
-    def _without_backlog(self, frames: Iterator[Timed]) -> Iterator[Timed]:
-        """Skip what piled up while the connection was opened: nobody knows any more when it arrived.
-
-        The pile is used up once a picture kept us waiting for half of the time that its stamp says.
-        """
-        if self._stamped:
-            before: tuple[int, int] | None = None
-            for frame, stamp_ns, arrival_ns in frames:
-                if before and stamp_ns is not None:
-                    waited_ns, due_ns = arrival_ns - before[1], stamp_ns - before[0]
-                    if 2 * waited_ns >= due_ns or self._skipped >= _MAX_BACKLOG:
-                        yield frame, stamp_ns, arrival_ns
-                        break
-                self._skipped += 1
-                before = None if stamp_ns is None else (stamp_ns, arrival_ns)
-        yield from frames
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
@@ -135,7 +112,7 @@ class LiveSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was skipped, one line each."""
-        counts = {"damaged packets": self._damaged, "pictures from before it was open": self._skipped}
+        counts = {"damaged packets": self._damaged, "pictures from before it was open": self._backlog.skipped}
         return tuple(f"{what}: {count}" for what, count in counts.items() if count)
 
     def close(self) -> None:

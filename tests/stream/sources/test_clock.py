@@ -8,7 +8,17 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.sources.clock import JITTER_NS, RESTART_NS, WINDOW_NS, LiveClock, RecordedClock, host_clock, to_ns
+from stream.sources.clock import (
+    JITTER_NS,
+    MAX_BACKLOG,
+    RESTART_NS,
+    WINDOW_NS,
+    Backlog,
+    LiveClock,
+    RecordedClock,
+    host_clock,
+    to_ns,
+)
 
 STEP = 40_000_000
 stamps = st.lists(st.one_of(st.none(), st.integers(-(2**62), 2**62)), max_size=60)
@@ -114,3 +124,27 @@ def test_stamps_that_jump_back_are_followed_at_once() -> None:
 def test_the_hosts_clock_only_grows() -> None:
     clock = host_clock()
     assert all(later >= earlier for earlier, later in pairwise([clock() for _ in range(100)]))
+
+
+@given(st.integers(0, 100))
+def test_what_piled_up_is_skipped_and_nothing_after(piled: int) -> None:
+    """Piled pictures are read in no time; from then on each comes when it is taken."""
+    backlog = Backlog()
+    arrivals = [n * 1000 for n in range(piled)]
+    arrivals += [piled * 1000 + (1 + n) * STEP for n in range(20)]
+    held = [backlog.holds(n * STEP, arrival_ns) for n, arrival_ns in enumerate(arrivals)]
+    assert held == [n < max(piled, 1) for n in range(len(arrivals))]
+    assert backlog.skipped == max(piled, 1)
+
+
+@given(st.lists(st.tuples(st.none() | st.integers(-(2**62), 2**62), st.integers(0, 10**10)), max_size=400))
+def test_a_connection_is_never_skipped_for_good(pictures: list[tuple[int | None, int]]) -> None:
+    backlog = Backlog()
+    held = [backlog.holds(stamp_ns, arrival_ns) for stamp_ns, arrival_ns in pictures]
+    assert held == sorted(held, reverse=True)  # once over, over
+    assert backlog.skipped == sum(held) <= MAX_BACKLOG + 1
+
+
+def test_without_stamps_only_the_first_two_are_skipped() -> None:
+    backlog = Backlog()
+    assert [backlog.holds(None, n) for n in range(5)] == [True, True, False, False, False]

@@ -153,11 +153,11 @@ def test_an_rtsp_cameras_pictures_are_timed_by_its_stamps() -> None:
 
 
 def test_an_rtsp_camera_that_falls_silent_is_noticed() -> None:
-    with rtsp_camera(20, silent=True) as host:
+    with rtsp_camera(12, silent=True) as host:
         source = open_source(f"rtsp://admin:hunter2@{host}/live", "door", QUICK)
         pictures = list(source.frames())
         source.close()
-    assert number_of(pictures[-1].image) == 19
+    assert number_of(pictures[-1].image) == 11
     assert "no picture for 0.8 s" in str(source.problem)
 
 
