@@ -5,15 +5,20 @@ The kernel drops the lock when its holder dies, however it dies, so a stale lock
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from stream.errors import GalleryError
 
-SUFFIX = ".lock"
+SUFFIX: Final = ".lock"
+ATTEMPTS: Final = 5
+ATTEMPT_S: Final = 0.01
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -28,11 +33,9 @@ class WriterLock:
 
     def __init__(self, gallery: Path, endpoint: str = "") -> None:
         self._file = os.open(_path(gallery), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(self._file):
             os.close(self._file)
-            raise held_error(gallery, holder_of(gallery)) from None
+            raise held_error(gallery, holder_of(gallery))
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, msgspec.json.encode(Holder(os.getpid(), endpoint)), 0)
 
@@ -40,6 +43,16 @@ class WriterLock:
         """Let the next writer in; called once."""
         os.ftruncate(self._file, 0)
         os.close(self._file)
+
+
+def _locked(file: int) -> bool:
+    """Whether the lock is ours now; somebody who only asks for the holder has it for an instant too."""
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(ATTEMPT_S)
+    return False
 
 
 def holder_of(gallery: Path) -> Holder | None:

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,20 @@ def test_a_second_writer_learns_where_to_ask(tmp_path: Path) -> None:
     Gallery(path).close()
 
 
+def test_asking_who_writes_keeps_no_writer_out(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    Gallery(path).close()
+    over = threading.Event()
+    asker = threading.Thread(target=lambda: [holder_of(path) for _ in iter(over.is_set, True)])
+    asker.start()
+    try:
+        for _ in range(30):
+            Gallery(path).close()
+    finally:
+        over.set()
+        asker.join()
+
+
 def test_readers_see_a_change_as_soon_as_it_is_made(tmp_path: Path) -> None:
     with Gallery(tmp_path / "g.db") as gallery, GalleryReader(tmp_path / "g.db") as reader:
         gallery.enrol("Ada", [template(1)])
@@ -132,6 +147,7 @@ def test_readers_see_a_change_as_soon_as_it_is_made(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
+import threading
 from pathlib import Path
 from gait.gallery.store import Gallery
 from tests.strategies_gallery import template
@@ -165,3 +181,24 @@ def test_kill_9_while_changing_loses_no_acknowledged_change(tmp_path: Path) -> N
             assert all(len(person.templates) == 2 for person in gallery.people())
             enrolled = sum(row.action == "enrol" for row in gallery.audit())
             assert len(gallery.people()) == enrolled - sum(row.action == "remove" for row in gallery.audit())
+
+
+def test_a_full_disk_refuses_the_change_and_keeps_what_was_there(tmp_path: Path) -> None:
+    with Gallery(made(tmp_path / "g.db", 5)) as gallery:
+        pages = gallery._db.execute("PRAGMA page_count").fetchone()[0]
+        gallery._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(GalleryError, match="the disk is full") as caught:
+            gallery.enrol("Too much", [template(seed, dimension=8192) for seed in range(9)])
+        assert "\n" not in str(caught.value)
+        assert [person.name for person in gallery.people()] == [f"Person {n}" for n in range(5)]
+        assert (gallery.epoch, gallery.verify()) == (5, ())
+        gallery._db.execute("PRAGMA max_page_count = 4294967294")
+        gallery.enrol("Fits now", [template(9, dimension=512)])
+
+
+def test_a_gallery_that_may_not_be_written_can_be_read(tmp_path: Path) -> None:
+    path = made(tmp_path / "g.db", 2)
+    with GalleryReader(path) as gallery:
+        assert len(gallery.people()) == 2
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            gallery._db.execute("DELETE FROM people")
