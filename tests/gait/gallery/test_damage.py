@@ -188,7 +188,7 @@ def test_a_full_disk_refuses_the_change_and_keeps_what_was_there(tmp_path: Path)
         pages = gallery._db.execute("PRAGMA page_count").fetchone()[0]
         gallery._db.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(GalleryError, match="the disk is full") as caught:
-            gallery.enrol("Too much", [template(seed, dimension=8192) for seed in range(9)])
+            gallery.enrol("Too much", [template(seed, dimension=512) for seed in range(60)])
         assert "\n" not in str(caught.value)
         assert [person.name for person in gallery.people()] == [f"Person {n}" for n in range(5)]
         assert (gallery.epoch, gallery.verify()) == (5, ())
