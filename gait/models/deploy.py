@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,15 @@ from gait.models.family import StreamingPair, unit_strips
 
 Module = TypeVar("Module", bound=nn.Module)
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+
+
+@runtime_checkable
+class FoldsItself(Protocol):
+    """A module that knows a cheaper form of itself for evaluation, beyond its batch norms."""
+
+    def fold_in_place(self) -> None:
+        """Called once, on a copy in evaluation mode whose batch norms are folded already."""
+        ...
 
 
 def affine(norm: BatchNorm) -> tuple[Tensor, Tensor]:
@@ -62,6 +71,9 @@ def fold(module: Module) -> Module:
             _fold_sequence(part)
         elif isinstance(part, BasicBlock2D):
             _fold_block(part)
+    for part in folded.modules():
+        if isinstance(part, FoldsItself):
+            part.fold_in_place()
     return folded.requires_grad_(False)
 
 

@@ -31,6 +31,7 @@ class AttentionFusion(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
+        self.folded = False
         hidden = max(1, channels // SQUEEZE)
         self.conv = PerFrame(
             nn.Sequential(
@@ -48,8 +49,22 @@ class AttentionFusion(nn.Module):
         """Two maps (M, C, H, W) -> their weighted sum (M, C, H, W)."""
         scores: Tensor = self.conv.forward_block(torch.cat([silhouettes, maps], 1))
         # A softmax over two is a sigmoid of their difference: half the work, the same numbers.
-        share = (scores[:, 0::2] - scores[:, 1::2]).sigmoid()
-        return silhouettes * share + maps * (1 - share)
+        lead = scores if self.folded else scores[:, 0::2] - scores[:, 1::2]
+        share = lead.sigmoid()
+        return maps + share * (silhouettes - maps)
+
+    def fold_in_place(self) -> None:
+        """The last convolution gives the difference of the two scores at once."""
+        layers = self.conv.forward_block
+        assert isinstance(layers, nn.Sequential)
+        last = layers[-1]
+        assert isinstance(last, nn.Conv2d)
+        assert not self.folded, "folded twice"
+        difference = conv1x1(last.in_channels, self.channels)
+        weight = last.weight.detach().double()
+        difference.weight.data = (weight[0::2] - weight[1::2]).to(last.weight.dtype)
+        layers[-1] = difference.requires_grad_(False)
+        self.folded = True
 
 
 class SkeletonGaitPP(ConvNet):
