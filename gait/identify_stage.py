@@ -136,7 +136,8 @@ class IdentifyStage:
         """Note the frame; a camera's first frame, or the first of a new run, starts it."""
         camera = self._cameras.get(frame.camera)
         if camera is not None and camera.frame.run == frame.run:
-            camera.frame, camera.frames = frame, camera.frames + 1
+            camera.frames += frame.number != camera.frame.number  # at the end the last frame comes again
+            camera.frame = frame
             return []
         events = [] if camera is None else self._stop(camera, "a new run began", camera.frames)
         writer = self._writers.get(frame.camera)
