@@ -107,7 +107,8 @@ class GaitGraph2(GaitNet):
     """Features (N, T, V, 3, 5) to embeddings of 128, not normalised, as the released nets give them.
 
     With ``test_time_augmentation``, in evaluation, a frame is (3 views, V, 3, 5) and each view gives 128 of
-    the 384 numbers: a view is to the embedding what a strip is elsewhere.
+    the 384 numbers: a view is to the embedding what a strip is elsewhere. ``embed_1``, view after view, is
+    the released nets' concatenation.
     """
 
     family: ClassVar[str] = "gaitgraph2"

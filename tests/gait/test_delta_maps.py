@@ -49,8 +49,8 @@ def test_a_mirror_flips_the_maps_and_the_sign_of_sideways_motion(seed: int) -> N
     flipped = track.copy()
     flipped[..., 0] = 43 - flipped[..., 0]
     seen, expected = delta_maps(flipped, 12.0), delta_maps(track, 12.0)[..., ::-1]
-    assert seen[:, 0] == pytest.approx(-expected[:, 0], abs=1e-4)
-    assert seen[:, 1] == pytest.approx(expected[:, 1], abs=1e-4)
+    assert np.abs(seen[:, 0] + expected[:, 0]).max() < 1e-4
+    assert np.abs(seen[:, 1] - expected[:, 1]).max() < 1e-4
 
 
 @given(seeds, st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), broken_values), max_size=9))

@@ -22,7 +22,6 @@ TINY = GaitGraph2Config(branch_widths=(16, 8), widths=(16, 16), embedding=8)
 
 @pytest.fixture
 def net() -> GaitGraph2:
-    torch.set_num_threads(1)
     return worn(GaitGraph2(TINY))
 
 

@@ -11,11 +11,6 @@ from gait.models.attention import Attention, CrossAttention, EncoderBlock, spell
 from tests.strategies_skeletons import seeds, worn
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 

@@ -18,11 +18,6 @@ from tests.gait.models.test_siamesegait import SMALL, sequence
 from tests.strategies_skeletons import walk, worn
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def inference() -> GaitInference:
     return GaitInference(worn(SiameseGait(SMALL)))

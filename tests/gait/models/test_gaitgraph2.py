@@ -27,11 +27,6 @@ TINY = GaitGraph2Config(branch_widths=(16, 8), widths=(16, 16), embedding=8)
 KNOWN_LAYOUT = "f2f32a8c4127d49cee64fe307772898de2a1872929ee8baa1cdaed2019b0e0d4"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def features(seed: int, frames: int) -> torch.Tensor:
     return torch.from_numpy(branches(normalise(pose_walk(frames, 17, seed), COCO), COCO))
 

@@ -27,11 +27,6 @@ SWITCHES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def small(**fields: object) -> HybridGait:
     wanted = {name: getattr(SMALL, name) for name in SMALL.__struct_fields__} | fields
     return worn(HybridGait(HybridGaitConfig(**wanted)))

@@ -38,11 +38,6 @@ SMALL = SiameseGaitConfig(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def parameters(*parts: nn.Module) -> int:
     return sum(tensor.numel() for part in parts for tensor in part.parameters())
 
