@@ -245,10 +245,32 @@ def _write(graph: _Graph, path: Path, metadata: NetMetadata, opset: int) -> None
             dynamo=False,
         )
     model = onnx.load(str(path))
+    _tidy(model.graph)
     model.producer_name = "gaitway"
     onnx.helper.set_model_props(model, {METADATA_KEY: msgspec.json.encode(metadata).decode()})
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
+
+
+def _tidy(graph: onnx.GraphProto) -> None:
+    """Constants become initializers and identities vanish: what is left is what runs."""
+    outputs = {value.name for value in graph.output}
+    same: dict[str, str] = {}
+    kept: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            constant = node.attribute[0].t
+            constant.name = node.output[0]
+            graph.initializer.append(constant)
+        elif node.op_type == "Identity" and node.output[0] not in outputs:
+            same[node.output[0]] = same.get(node.input[0], node.input[0])
+        else:
+            kept.append(node)
+    for node in kept:
+        for k, name in enumerate(node.input):
+            node.input[k] = same.get(name, name)
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def _make_folder(folder: Path) -> None:
