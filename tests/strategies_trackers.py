@@ -12,7 +12,9 @@ from stream.messages import IDENTITY, Array, FrameRef, People, Person, Quality
 from tests.trackers.makers import EPOCH, NO_KEYPOINTS
 
 TICK_NS = 1_000_000_000 // 64
-pixels = st.integers(0, 8 * 600).map(lambda n: n / 8)
+MIDDLE = 16384.0
+pixels = st.integers(0, 8 * 600).map(lambda n: MIDDLE + n / 8)
+"""Far from every border of the frames, which are 32768 pixels wide and high."""
 scores = st.sampled_from([0.05, 0.1, 0.3, 0.6, 0.7, 0.9, 1.0])
 
 
@@ -49,7 +51,7 @@ def scenes(draw: st.DrawFn, max_frames: int = 8, max_people: int = 5) -> list[Pe
                 here.append(
                     Person(box, person.score, "coco17", NO_KEYPOINTS, person.quality, hint=person.hint)
                 )
-        ref = FrameRef("door", "r", number, EPOCH + at_ns, at_ns, 1920, 1080)
+        ref = FrameRef("door", "r", number, EPOCH + at_ns, at_ns, 32768, 32768)
         frames.append(People(ref, tuple(draw(st.permutations(here))), IDENTITY))
         at_ns += draw(st.integers(1, 40)) * TICK_NS
     return frames

@@ -63,7 +63,9 @@ class LifeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a track counts, and for how long it is kept unseen."""
 
     confirm_hits: Count = 2
-    lost_s: Seconds = 1.0
+    lost_s: Seconds = 2.0
+    exit_s: Seconds = 0.4
+    border: Share = 0.02
     max_tracks: Count = 512
 
 

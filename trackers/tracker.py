@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream.errors import GaitwayError
 from stream.messages import Box, FrameRef, People, Person, TrackletId
@@ -44,6 +45,7 @@ class TrackState:
     confirmed: bool = False
     person: int | None = None
     score: float = 0.0
+    at_border: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class _Detections:
     scores: Floats
     hints: Rows
     keypoints: Floats
+    at_border: NDArray[np.bool_]
     ignored: int
 
 
@@ -110,7 +113,7 @@ class CameraTracker:
         self.filter.warp(people.motion)
         self.filter.predict(dt_s)
         ended = self._forget_lost(now_ns)
-        found = self._detections(people.people)
+        found = self._detections(people.people, people.frame)
         matched = self._associate(found, now_ns)
         matched = self._start(found, matched, now_ns)
         self._correct(found, matched, now_ns)
@@ -142,7 +145,7 @@ class CameraTracker:
         self.last_ns = frame.captured_ns
         return 0.0 if last_ns is None else (frame.captured_ns - last_ns) / NS_PER_S
 
-    def _detections(self, people: Sequence[Person]) -> _Detections:
+    def _detections(self, people: Sequence[Person], frame: FrameRef) -> _Detections:
         """Usable people: finite box of positive size and finite score of at least ``low_score``.
 
         The others are ignored: they match nothing and start nothing.
@@ -160,6 +163,7 @@ class CameraTracker:
             scores[index],
             np.array(hints, dtype=np.intp),
             self._read_keypoints(chosen),
+            _touches_border(corners[index], frame, self.config.life.border),
             len(people) - int(sound.sum()),
         )
 
@@ -234,6 +238,7 @@ class CameraTracker:
             state = self.states[row]
             state.person = int(found.index[column])
             state.score = float(found.scores[column])
+            state.at_border = bool(found.at_border[column])
             state.last_ns = now_ns
             state.hits += 1
             state.confirmed = state.confirmed or state.hits >= self.config.life.confirm_hits
@@ -266,9 +271,10 @@ class CameraTracker:
         return Matches(np.concatenate([matched.tracks, rows]), np.concatenate([matched.detections, starts]))
 
     def _forget_lost(self, now_ns: int) -> tuple[TrackState, ...]:
-        """End what was not seen for ``lost_s``; returns the confirmed ones."""
-        oldest_ns = now_ns - self.config.life.lost_s * NS_PER_S
-        lost = [state.last_ns < oldest_ns for state in self.states]
+        """End what was not seen for ``lost_s``, or ``exit_s`` at the border; returns the confirmed ones."""
+        life = self.config.life
+        wait_ns = (round(life.lost_s * NS_PER_S), round(life.exit_s * NS_PER_S))
+        lost = [now_ns - state.last_ns > wait_ns[state.at_border] for state in self.states]
         ended = tuple(
             state for state, gone in zip(self.states, lost, strict=True) if gone and state.confirmed
         )
@@ -298,6 +304,13 @@ class CameraTracker:
         ]
         sightings.sort(key=lambda s: (s.person is None, s.person or 0))
         return tuple(sightings)
+
+
+def _touches_border(corners: Floats, frame: FrameRef, share: float) -> NDArray[np.bool_]:
+    """Whether each box ends at, or within ``share`` of its height of, the picture's border."""
+    slack = share * (corners[:, 3] - corners[:, 1])
+    room = np.stack([corners[:, 0], corners[:, 1], frame.width - corners[:, 2], frame.height - corners[:, 3]])
+    return np.asarray(room.min(axis=0) <= slack)
 
 
 def _solve_part(cost: Floats, rows: Rows, columns: Rows, max_cost: float) -> Matches:

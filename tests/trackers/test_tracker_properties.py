@@ -32,7 +32,9 @@ def moved(frame: People, dx: float = 0.0, dy: float = 0.0, scale: float = 1.0, t
     ref = frame.frame
     at_ns = EPOCH + (ref.captured_ns - EPOCH) * time
     return People(
-        msgspec.structs.replace(ref, captured_ns=at_ns),
+        msgspec.structs.replace(
+            ref, captured_ns=at_ns, width=round(scale * ref.width), height=round(scale * ref.height)
+        ),
         tuple(map(place, frame.people)),
         frame.motion,
         frame.blur,
@@ -51,7 +53,7 @@ def slowed(config: TrackConfig, factor: float) -> TrackConfig:
             start_speed=motion.start_speed / factor,
             size_memory_s=motion.size_memory_s * factor,
         ),
-        life=msgspec.structs.replace(life, lost_s=life.lost_s * factor),
+        life=msgspec.structs.replace(life, lost_s=life.lost_s * factor, exit_s=life.exit_s * factor),
     )
 
 
