@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 
 from rich.table import Table
 
 from benchmarks.report import BenchResult
 from commands.cli import add_json_argument, out, print_json
+from commands.extras import needing_extra
 
 # Name -> what it measures; each is benchmarks/NAME.py with ``configure(parser)`` and ``run(arguments)``.
 BENCHES = {
@@ -22,18 +22,27 @@ BENCHES = {
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """One sub-command a bench, each with its own flags."""
-    benches = parser.add_subparsers(dest="bench", metavar="NAME", required=True)
-    for name, text in BENCHES.items():
-        child = benches.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        add_json_argument(child)
-        importlib.import_module(f"benchmarks.{name}").configure(child)
+    """A name; what follows belongs to that bench, whose module is imported only when it is asked for."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    listed = "\n".join(f"  {name:<12}{text}" for name, text in BENCHES.items())
+    parser.description = f"{parser.description}\n\nbenches:\n{listed}"
+    parser.add_argument(
+        "bench", choices=BENCHES, metavar="NAME", help="which; `bench NAME --help` has its flags"
+    )
+    parser.add_argument("flags", nargs=argparse.REMAINDER, help="--json, and the bench's own")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run it and print the result; 0 even where a bar is missed: the figure is the answer."""
-    result: BenchResult = importlib.import_module(f"benchmarks.{arguments.bench}").run(arguments)
-    if arguments.json:
+    module = needing_extra(f"benchmarks.{arguments.bench}")
+    parser = argparse.ArgumentParser(
+        prog=f"run_pipeline.py bench {arguments.bench}", description=BENCHES[arguments.bench]
+    )
+    add_json_argument(parser)
+    module.configure(parser)
+    flags = parser.parse_args(arguments.flags)
+    result: BenchResult = module.run(flags)
+    if flags.json:
         print_json(result.as_dict())
         return 0
     show(result)

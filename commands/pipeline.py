@@ -76,7 +76,7 @@ def run_plan(plan: RunPlan, expected_frames: int | None = None, what: str = "fra
 
 def _set_aside(log: Path) -> None:
     """A recording's log begins anew; an earlier one in its place is kept as events.1.jsonl and so on."""
-    if log.exists():
+    if log.is_file():
         free = next(n for n in itertools.count(1) if not log.with_suffix(f".{n}{log.suffix}").exists())
         log.rename(log.with_suffix(f".{free}{log.suffix}"))
 

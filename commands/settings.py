@@ -164,7 +164,7 @@ def _override(settings: dict[str, Any], override: str, kind: Any) -> None:
     if not equals or not path:
         raise ConfigError("has no '='", where=where, wanted="KEY=VALUE, e.g. perceive.max_people=4")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.safe_load(text) if text else ""  # KEY= means empty text; null is written out
     except yaml.YAMLError as error:
         raise ConfigError("the value is not YAML", where=where) from error
     target: dict[str, Any] = settings

@@ -27,13 +27,15 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def gaitway(tmp_path: Path) -> Run:
-    """Run ``run_pipeline.py`` as a user does, in an empty folder."""
+    """Run ``run_pipeline.py`` as a user does, in an empty folder; a run's endpoints lie in that folder."""
+    quiet = ("--set", f"events.endpoint=ipc://{tmp_path}/events.sock", "--set", "events.repair=")
 
     def call(
         *words: str | Path, timeout_s: float = 90, **environment: str
     ) -> subprocess.CompletedProcess[str]:
+        ours = ("run", *quiet, *words[1:]) if words[:1] == ("run",) else words
         return subprocess.run(
-            [sys.executable, str(ROOT / "run_pipeline.py"), *map(str, words)],
+            [sys.executable, str(ROOT / "run_pipeline.py"), *map(str, ours)],
             cwd=tmp_path,
             env={**os.environ, **environment},
             capture_output=True,

@@ -114,8 +114,15 @@ def test_too_little_shared_memory(gaitway: Run, walk: Path) -> None:
 
 
 def test_a_full_disk(gaitway: Run, walk: Path) -> None:
-    result = gaitway("run", "--source", walk, "--set", "events.log=/dev/full", "--set", "events.repair=")
+    result = gaitway("run", "--source", walk, "--set", "events.log=/dev/full")
     refused(result, "/dev/full")
+
+
+def test_an_earlier_log_is_kept(gaitway: Run, walk: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "events.jsonl").write_text("older\n")
+    assert gaitway("run", "--source", walk, "--out", "out").returncode == 0
+    assert (tmp_path / "out" / "events.1.jsonl").read_text() == "older\n"
 
 
 def test_a_gallery_that_is_no_gallery(gaitway: Run, tmp_path: Path) -> None:
@@ -145,8 +152,7 @@ def test_a_wrong_command_line_shows_the_usage(gaitway: Run, words: tuple[str, ..
 
 
 def test_json_output_of_a_good_run_and_what_it_leaves(gaitway: Run, walk: Path, tmp_path: Path) -> None:
-    result = gaitway("run", "--source", f"hall={walk}", "--out", "out", "--json", "--set", "events.repair=",
-                     "--set", f"events.endpoint=ipc://{tmp_path}/e.sock")  # fmt: skip
+    result = gaitway("run", "--source", f"hall={walk}", "--out", "out", "--json")
     assert result.returncode == 0, result.stderr
     summary = json.loads(result.stdout)
     books = summary["ledger"]["cameras"][0]

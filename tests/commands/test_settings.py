@@ -84,6 +84,7 @@ def test_overrides_win_and_reach_inside() -> None:
     assert settings.cameras["hall"].people == 9
     assert settings.cameras["yard"].source == "b"
     assert settings.name == "y"
+    assert parse("name: x", "name=").name == ""
 
 
 @pytest.mark.parametrize("override", ["name", "=3", "nmae=3", "cameras.hall.poeple=3", "name.deep=3"])
