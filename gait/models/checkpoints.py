@@ -28,8 +28,7 @@ from gait.models.family import GaitNet
 from gait.models.layouts import recognise
 from stream.errors import WeightsError
 
-FORMAT: Final = "gaitway-net"
-VERSION: Final = 1
+SUFFIX: Final = ".safetensors"
 WANTED: Final = "a .safetensors file with its .json sidecar, as `models import` and training write them"
 # Where the known frameworks keep the weights inside a checkpoint, and what wrappers put before the names.
 _ENTRIES: Final = ("model", "state_dict")
@@ -95,8 +94,10 @@ def digest_of(net: GaitNet) -> str:
 
 
 def save(net: GaitNet, path: str | Path, origin: Origin | None = None) -> Path:
-    """Write ``path`` (.safetensors) and its sidecar; gives the path of the weights."""
-    weights = Path(path).with_suffix(".safetensors")
+    """Write ``path``, with .safetensors added where it lacks it, and its sidecar; gives the weights' path."""
+    weights = Path(path)
+    if weights.suffix != SUFFIX:
+        weights = weights.with_name(weights.name + SUFFIX)
     sidecar = Sidecar(net.family, msgspec.to_builtins(net.config), digest_of(net), origin or Origin())
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
     try:

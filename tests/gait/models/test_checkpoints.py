@@ -233,7 +233,9 @@ def test_a_missing_file_and_an_unknown_layout(tmp_path) -> None:
 def test_every_family_saves_and_loads(name, tmp_path) -> None:
     """The same vector before and after, and a digest that knows weights and config."""
     net = worn(registry.build(name, "tiny"))
-    again = load(save(net, tmp_path / "net"))
+    path = save(net, tmp_path / "net-1.0")
+    assert path.name == "net-1.0.safetensors"
+    again = load(path)
     x = net.example(1, 4)
     with torch.no_grad():
         torch.testing.assert_close(again.vector(again(x)), net.vector(net(x)), atol=0, rtol=0)
