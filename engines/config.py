@@ -30,8 +30,8 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``smallest_px``: the height of a person that must be found; it sets the smallest tile. ``tiles_per_frame``
     bounds the detector's share of a frame: one tile goes on with the round over the frame, others go where
-    something moved, somebody was lost, or a silhouette spread over a neighbour. ``opening_tiles`` bounds the
-    first frame, which is searched whole; ``candidates_per_frame`` the landmark runs that check proposals.
+    something moved or somebody was lost. ``opening_tiles`` bounds the first frame, which is searched whole;
+    ``candidates_per_frame`` the landmark runs that check proposals.
     """
 
     smallest_px: Annotated[int, msgspec.Meta(ge=24, le=2000)] = 60

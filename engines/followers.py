@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,6 +89,11 @@ class Seen:
 
     def painted_out(self, pixels: NDArray[np.uint8], crop_to_image: Affine) -> NDArray[np.uint8]:
         """A crop without this person, for who is behind: only what is surely theirs is painted over."""
+        high, wide = pixels.shape[:2]
+        corners = apply(crop_to_image, np.array([[0, 0], [wide, 0], [0, high], [wide, high]]))
+        (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+        if not boxes_meet(self.silhouette.box, (left, top, right, bottom)):
+            return pixels
         return paint_out(pixels, self.silhouette, self.silhouette.bits & self.flesh, crop_to_image)
 
 
@@ -139,8 +145,8 @@ class Follower:
         return replace(self, missed=self.missed + steps)
 
     def due(self) -> bool:
-        """Whether a lost person is looked for again now: at once, then every other frame, then every 4th."""
-        return self.missed < 4 or (self.missed < 12 and self.missed % 2 == 0) or self.missed % 4 == 0
+        """Whether a lost person is looked for again now: at once, then every other frame."""
+        return self.missed < 6 or self.missed % 2 == 0
 
 
 def feet_of(pose: Pose) -> float:
@@ -162,13 +168,13 @@ def body_box(region: Region) -> Box:
     return (region.x - half_width, region.y - half_height, region.x + half_width, region.y + half_height)
 
 
-def seen_in(frame: NDArray[np.uint8], pose: Pose) -> Seen | None:
-    """The pose with its silhouette; None where there is next to none."""
+def seen_in(frame: NDArray[np.uint8], pose: Pose, front: Sequence[Seen] = ()) -> Seen | None:
+    """The pose with its silhouette, past those in ``front``; None where there is next to none."""
     height, width = frame.shape[:2]
     shape = silhouette(pose, width, height)
     if shape is None:
         return None
-    seen = Seen(pose, shape, agreement(pose, shape, width, height))
+    seen = Seen(pose, shape, agreement(pose, shape, front, width, height))
     return seen if substantial(seen) else None
 
 
@@ -177,37 +183,39 @@ def substantial(seen: Seen) -> bool:
     return seen.silhouette.area >= MIN_BODY * seen.pose.region.side**2
 
 
-def spill(seen: Seen) -> float:
-    """The share of a silhouette that lies off its own body: high where it has spread over a neighbour."""
-    own = trimmed(seen.silhouette, seen.flesh, CLOTHES * seen.pose.region.side)
-    return 1.0 - float(np.count_nonzero(own)) / float(np.count_nonzero(seen.silhouette.bits))
+def agreement(pose: Pose, shape: Silhouette, front: Sequence[Seen], width: int, height: int) -> float:
+    """The share of the sure core joints in view, not behind ``front``, that lie on or by the silhouette.
 
-
-def agreement(pose: Pose, shape: Silhouette, width: int, height: int) -> float:
-    """The share of the sure core joints in view that lie on the silhouette or next to it."""
+    0 where no such joint is left.
+    """
     x, y, confidence = pose.keypoints[CORE].T
     counted = (confidence >= SURE) & (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     if not counted.any():
         return 0.0
     joints = np.stack([x[counted], y[counted]], axis=1)
-    return float(near_mask(shape, joints, NEAR * pose.region.side).mean())
+    agreeing = near_mask(shape, joints, NEAR * pose.region.side)
+    hidden = np.zeros(len(joints), dtype=np.bool_)
+    for other in front:
+        hidden |= near_mask(other.silhouette, joints, 0.0)
+    judged = agreeing | ~hidden
+    return float(agreeing[judged].mean()) if judged.any() else 0.0
 
 
 def near_mask(silhouette: Silhouette, points: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
     """For each point (N, 2) in image pixels, whether a set pixel lies in the square ``reach`` around it."""
     step, _, left, _, _, top = silhouette.to_image
-    rows, columns = silhouette.bits.shape
     spread = max(round(reach / step), 0)
-    x = np.rint((points[:, 0] - left) / step).astype(int)
-    y = np.rint((points[:, 1] - top) / step).astype(int)
-    hits = []
-    for column, row in zip(x, y, strict=True):
-        window = silhouette.bits[
-            max(row - spread, 0) : max(row + spread + 1, 0),
-            max(column - spread, 0) : max(column + spread + 1, 0),
-        ]
-        hits.append(bool(window.any()) and row - spread < rows and column - spread < columns)
-    return np.array(hits, dtype=bool)
+    bits = np.pad(silhouette.bits.view(np.uint8), spread)
+    if spread:
+        square = np.ones((2 * spread + 1, 2 * spread + 1), np.uint8)
+        bits = np.asarray(cv2.dilate(bits, square), dtype=np.uint8)
+    rows, columns = bits.shape
+    x = np.rint((points[:, 0] - left) / step).astype(int) + spread
+    y = np.rint((points[:, 1] - top) / step).astype(int) + spread
+    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    found = np.zeros(len(points), dtype=np.bool_)
+    found[inside] = bits[y[inside], x[inside]] > 0
+    return found
 
 
 def crop_past(frame: NDArray[np.uint8], region: Region, front: Sequence[Seen]) -> NDArray[np.uint8]:

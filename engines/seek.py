@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engines.config import PerceiveConfig
 from engines.detector import Detector, suppress
-from engines.followers import Seen, body_box, crop_past, feet_of, own_share, same_person, seen_in, spill
+from engines.followers import Seen, body_box, crop_past, feet_of, own_share, same_person, seen_in
 from engines.pose import Pose, PoseNet
 from engines.regions import Region
 from engines.search import ChangeWatch, Plan, entering, tile_around
@@ -28,8 +28,6 @@ LARGEST_SHARE: Final = 0.75
 """Radius of a body over the side of the tile; whoever is larger is cut by it and seen in a larger tile."""
 SECOND_LOOK: Final = 0.04
 """A new person is looked at again when the net's own region differs by more than this share of the side."""
-SPILL: Final = 0.1
-"""Share of a silhouette off its own body from which somebody else is looked for in it."""
 OWN_SHARE: Final = 0.5
 """The share of a new person's silhouette that must not belong to those known."""
 BEYOND: Final = 0.3
@@ -62,8 +60,6 @@ class Seeker:
         entries = [region for box in changed if (region := entering(box, width, height)) is not None]
         reasons = [tile_around(box, self._plan) for box in changed]
         reasons += [region.moved(0.0, 0.0, LOST_TILE) for region in lost]
-        if known and spill(suspect := known[self._frames % len(known)]) > SPILL:
-            reasons.insert(0, suspect.pose.region.moved(0.0, 0.0, LOST_TILE))
         if opening:
             return self._open(frame, self._plan.round(0, self._config.search.opening_tiles))
         allowed = min(room, self._config.search.candidates_per_frame)
@@ -119,22 +115,20 @@ class Seeker:
 
     def _check(self, frame: Frame, proposal: Region, known: Sequence[Seen]) -> Seen | None:
         """The landmark net's word on a proposal, from the region that the net itself asks for."""
-        pose = self._look(frame, proposal, known)
+        bottom = body_box(proposal)[3]
+        front = [seen for seen in known if feet_of(seen.pose) > bottom]
+        pose = self._past(frame, proposal, front)
         if not pose.sound or pose.presence < self._config.presence_followed:
             return None
         if _moved(pose) > SECOND_LOOK:
-            pose = self._look(frame, pose.following, known)
+            pose = self._past(frame, pose.following, front)
         if not pose.sound or pose.presence < self._config.presence_new or not upright(pose.following):
             return None
-        seen = seen_in(frame, pose)
-        if seen is None or seen.agreement < self._config.agreement_new:
-            return None
-        return seen
+        seen = seen_in(frame, pose, front)
+        return seen if seen is not None and seen.agreement >= self._config.agreement_new else None
 
-    def _look(self, frame: Frame, region: Region, known: Sequence[Seen]) -> Pose:
+    def _past(self, frame: Frame, region: Region, front: Sequence[Seen]) -> Pose:
         """The pose in a region past those known who stand nearer."""
-        bottom = body_box(region)[3]
-        front = [seen for seen in known if feet_of(seen.pose) > bottom]
         return self._poses.look_at([crop_past(frame, region, front)], [region])[0]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import cv2
@@ -52,12 +53,12 @@ class Silhouette:
         """Image pixels per mask pixel."""
         return self.to_image[0]
 
-    @property
+    @cached_property
     def area(self) -> float:
         """In image pixels."""
         return float(np.count_nonzero(self.bits)) * self.step**2
 
-    @property
+    @cached_property
     def box(self) -> Box:
         """The smallest box around the set pixels; its edges count pixel n as [n, n + 1]."""
         rows, columns = np.flatnonzero(self.bits.any(axis=1)), np.flatnonzero(self.bits.any(axis=0))

@@ -93,11 +93,18 @@ class CameraWatch:
         for follower in behind:
             region = regions[follower.number]
             front = [seen for seen in answers.values() if feet_of(seen.pose) > follower.feet]
-            self._note(answers, frame, follower, self._past(frame, region, front))
+            self._note(answers, frame, follower, self._past(frame, region, front), front)
         return answers
 
-    def _note(self, answers: dict[int, Seen], frame: Frame, follower: Follower, pose: Pose) -> None:
-        seen = self._accept(frame, follower, pose)
+    def _note(
+        self,
+        answers: dict[int, Seen],
+        frame: Frame,
+        follower: Follower,
+        pose: Pose,
+        front: Sequence[Seen] = (),
+    ) -> None:
+        seen = self._accept(frame, follower, pose, front)
         if seen is not None:
             answers[follower.number] = seen
 
@@ -105,12 +112,12 @@ class CameraWatch:
         """The pose in ``region`` with the people in front of it painted out."""
         return self._poses.look_at([crop_past(frame, region, front)], [region])[0]
 
-    def _accept(self, frame: Frame, follower: Follower, pose: Pose) -> Seen | None:
+    def _accept(self, frame: Frame, follower: Follower, pose: Pose, front: Sequence[Seen]) -> Seen | None:
         """The answer, if it is a person, and this one; a lost person must be as sure as a new one."""
         least = self._config.presence_new if follower.missed else self._config.presence_followed
         if not pose.sound or pose.presence < least or not plausible(follower, pose.region, pose):
             return None
-        seen = seen_in(frame, pose)
+        seen = seen_in(frame, pose, front)
         if seen is None or (follower.missed and seen.agreement < self._config.agreement_new):
             return None
         return seen
@@ -127,7 +134,8 @@ class CameraWatch:
                 other = None
                 if follower.settled:
                     pose = self._past(frame, follower.expected(steps), rivals)
-                    other = self._accept(frame, replace(follower, missed=max(follower.missed, 1)), pose)
+                    doubted = replace(follower, missed=max(follower.missed, 1))
+                    other = self._accept(frame, doubted, pose, rivals)
                 if other is None or any(same_person(answers[n], other) for n in kept):
                     del answers[number]
                     continue
