@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from benchmarks.endtoend import CAMERA
-from benchmarks.report import BenchResult
+from benchmarks.report import BenchResult, Figure
 from commands.cli import add_config_arguments, progress
 from commands.config import GalleryConfig, PipelineConfig, load_config
 from commands.observe import one_camera
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> BenchResult:
                 write_clip(scene, clip, progress=step.set)
         logs = {way: _log(config, clip, folder / way, transport) for way, transport in RUNS}
     first = logs["processes"]
-    figures = {
+    figures: dict[str, Figure] = {
         "events": first.count(b"\n"),
         "bytes": len(first),
         **{f"sha256_{way}": hashlib.sha256(log).hexdigest()[:16] for way, log in logs.items()},

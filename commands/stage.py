@@ -80,7 +80,7 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
     )
     ledger = Ledger.open(plan.ledger)
     try:
-        outlet = Outlet(plan.hop(f"frames-{camera}"), live=source.live, limits=stream.limits)
+        outlet = Outlet(plan.hop(f"frames-{camera}"), live=source.live, limits=stream.token_limits)
         try:
             life.ready()
             options = FeedOptions(realtime=asked.options.realtime, drain_s=stream.drain_s)
@@ -114,9 +114,9 @@ def _ports(plan: RunPlan, name: str) -> Ports:
     limits = plan.config.stream.limits
     inlet: Receiver
     if name == "perceive":
-        inlet = Merge(
-            {c: Inlet(plan.hop(f"frames-{c}"), limits=limits) for c in plan.cameras}, live=plan.live_cameras
-        )
+        tokens = plan.config.stream.token_limits
+        frames = {camera: Inlet(plan.hop(f"frames-{camera}"), limits=tokens) for camera in plan.cameras}
+        inlet = Merge(frames, live=plan.live_cameras)
     else:
         inlet = Inlet(plan.hop(name), limits=limits)
     following = plan.stages[plan.stages.index(name) + 1 :]
