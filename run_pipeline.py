@@ -14,10 +14,13 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from stream.errors import GaitwayError
+
+VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,10 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"gaitway {VERSION}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in VERBS.items():
-        text = {} if verb.hidden else {"help": verb.help}
+        text: dict[str, Any] = {} if verb.hidden else {"help": verb.help}
         child = verbs.add_parser(
             name,
             description=verb.help[0].upper() + verb.help[1:] + ".",

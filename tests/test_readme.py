@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from run_pipeline import VERBS, build_parser
+from run_pipeline import VERBS, VERSION, build_parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_the_version_is_the_changelogs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.M)
     assert newest is not None
-    assert newest.group(1) == project["version"]
+    assert newest.group(1) == project["version"] == VERSION
 
 
 def test_nothing_unfinished_is_shown() -> None:
