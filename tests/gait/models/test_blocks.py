@@ -15,89 +15,44 @@ from gait.models.blocks import (
     pool_time,
 )
 from gait.models.skeletongait_pp import AttentionFusion
+from tests import slow_nets as slow
 from tests.strategies_skeletons import worn
 
-EPS = 1e-5
+
+def state_of(net: nn.Module, prefix: str = "") -> dict[str, np.ndarray]:
+    return {prefix + name: tensor.double().numpy() for name, tensor in net.state_dict().items()}
 
 
 def number(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().double().numpy()
 
 
-def conv(x: np.ndarray, weight: np.ndarray, stride: int = 1) -> np.ndarray:
-    """(C, H, W) with (O, C, k, k), zero padding k // 2, one output pixel at a time."""
-    k = weight.shape[-1]
-    padded = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2)))
-    rows, columns = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
-    out = np.zeros((len(weight), rows, columns))
-    for i in range(rows):
-        for j in range(columns):
-            patch = padded[:, i * stride : i * stride + k, j * stride : j * stride + k]
-            out[:, i, j] = (weight * patch).sum(axis=(1, 2, 3))
-    return out
-
-
-def norm(x: np.ndarray, bn: nn.Module) -> np.ndarray:
-    """Batch norm in evaluation over the first axis, from its published formula."""
-    shape = (-1, *[1] * (x.ndim - 1))
-    mean, var = number(bn.running_mean).reshape(shape), number(bn.running_var).reshape(shape)
-    return (x - mean) / np.sqrt(var + EPS) * number(bn.weight).reshape(shape) + number(bn.bias).reshape(shape)
-
-
-def relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, 0)
-
-
-def each_frame(x: np.ndarray, work) -> np.ndarray:
-    return np.stack([work(x[:, t]) for t in range(x.shape[1])], axis=1)
-
-
 @pytest.mark.parametrize(("inputs", "outputs", "stride"), [(3, 3, 1), (2, 4, 2), (2, 4, 1)])
 def test_a_2d_block_is_what_its_description_says(inputs, outputs, stride) -> None:
     block = worn(BasicBlock2D(inputs, outputs, stride))
     x = np.random.default_rng(0).normal(size=(inputs, 6, 4))
-    hidden = relu(norm(conv(x, number(block.conv1.weight), stride), block.bn1))
-    hidden = norm(conv(hidden, number(block.conv2.weight)), block.bn2)
-    shortcut = x
-    if block.downsample is not None:
-        shortcut = norm(conv(x, number(block.downsample[0].weight), stride), block.downsample[1])
-    found = number(block(torch.from_numpy(x).float()[None]))[0]
-    np.testing.assert_allclose(found, relu(hidden + shortcut), atol=1e-5)
+    wanted = slow.block_2d(x, state_of(block, "b."), "b", stride)
+    np.testing.assert_allclose(number(block(torch.from_numpy(x).float()[None]))[0], wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize(("inputs", "outputs", "stride"), [(3, 3, 1), (2, 4, 2)])
+@pytest.mark.parametrize(("inputs", "outputs", "stride"), [(3, 3, 1), (2, 4, 2), (3, 3, 2)])
 def test_a_p3d_block_is_what_its_description_says(inputs, outputs, stride) -> None:
     """2D, residual over time, 2D, shortcut: with zero padding in time at both ends."""
     block = worn(BasicBlockP3D(inputs, outputs, stride), 3)
     x = np.random.default_rng(1).normal(size=(inputs, 5, 6, 4))
-    first, second = block.conv1.forward_block, block.conv2.forward_block
-    y = each_frame(x, lambda image: relu(norm(conv(image, number(first[0].weight), stride), first[1])))
-    over_time = number(block.shortcut3d.weight)[..., 0, 0]
-    padded = np.pad(y, ((0, 0), (1, 1), (0, 0), (0, 0)))
-    mixed = np.stack([np.einsum("ock,ckhw->ohw", over_time, padded[:, t : t + 3]) for t in range(5)], axis=1)
-    y = relu(y + norm(mixed, block.sbn))
-    y = each_frame(y, lambda image: norm(conv(image, number(second[0].weight)), second[1]))
-    shortcut = x
-    if block.downsample is not None:
-        weight = number(block.downsample[0].weight)[:, :, 0]
-        shortcut = each_frame(x, lambda image: norm(conv(image, weight, stride), block.downsample[1]))
-    found = number(block(torch.from_numpy(x).float()[None]))[0]
-    np.testing.assert_allclose(found, relu(y + shortcut), atol=1e-5)
+    wanted = slow.block_p3d(x, state_of(block, "b."), "b", stride)
+    np.testing.assert_allclose(number(block(torch.from_numpy(x).float()[None]))[0], wanted, atol=1e-5)
 
 
 def test_the_fusion_is_a_softmax_over_alternating_scores() -> None:
     """Score 2c belongs to the silhouette's channel c, 2c + 1 to the map's; squeezed to channels / 16."""
     fusion = worn(AttentionFusion(32), 5)
-    layers = fusion.conv.forward_block
-    assert layers[0].weight.shape == (2, 64, 1, 1)
-    rng = np.random.default_rng(2)
-    one, other = rng.normal(size=(2, 32, 4, 3))
-    x = relu(norm(conv(np.concatenate([one, other]), number(layers[0].weight)), layers[1]))
-    x = relu(norm(conv(x, number(layers[3].weight)), layers[4]))
-    scores = conv(x, number(layers[6].weight)).reshape(32, 2, 4, 3)
-    share = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    assert fusion.conv.forward_block[0].weight.shape == (2, 64, 1, 1)
+    one, other = np.random.default_rng(2).normal(size=(2, 32, 4, 3))
     found = fusion(*(torch.from_numpy(part).float()[None] for part in (one, other)))
-    np.testing.assert_allclose(number(found)[0], one * share[:, 0] + other * share[:, 1], atol=1e-5)
+    np.testing.assert_allclose(
+        number(found)[0], slow.fuse(one, other, state_of(fusion, "f."), "f"), atol=1e-5
+    )
 
 
 def test_strips_are_mean_plus_maximum_of_rows_of_four() -> None:
@@ -125,7 +80,7 @@ def test_the_neck_norms_channel_by_channel_strips_innermost() -> None:
     """Number c * P + p of the batch norm is channel c of strip p; logits are cosines."""
     neck = worn(SeparateBNNecks(4, 3, 5), 7)
     x = np.random.default_rng(6).normal(size=(2, 3, 4))
-    normed = np.stack([norm(row.reshape(-1), neck.bn1d).reshape(3, 4) for row in x])
+    normed = np.stack([slow.norm(row.reshape(-1), state_of(neck), "bn1d").reshape(3, 4) for row in x])
     unit = normed / np.linalg.norm(normed, axis=1, keepdims=True)
     classes = number(neck.fc_bin)
     classes = classes / np.linalg.norm(classes, axis=1, keepdims=True)
