@@ -52,10 +52,10 @@ def reference_maps(points: NDArray[Any], layout: Layout = COCO17, width: int = 4
         raise MessageError(f"maps {width} wide", wanted=f"1 to {_CROPPED}")
     placed = _on_canvas(impute_missing(convert_kept(points, layout), NEIGHBOURS))
     first = (_CROPPED - width) // 2
-    limbs = _LimbPainter()
+    limbs, joints = _LimbPainter(placed), _JointPainter(placed)
     maps = np.zeros((len(placed), 2, _CROPPED, _CROPPED), np.uint8)
-    for frame, cropped in zip(placed, maps, strict=True):
-        _crop(limbs.paint(frame), _paint_joints(frame), cropped)
+    for t, cropped in enumerate(maps):
+        _crop(limbs.paint(t), joints.paint(t), cropped)
     return maps[..., first : first + width].astype(np.float32) / np.float32(255)
 
 
@@ -106,64 +106,75 @@ class _LimbPainter:
 
     The maximum is taken of the exponents, so that there is one exponential a pixel. The exponents come from
     two forms of the pixel, a quadratic one across the limb and a linear one along it, for all limbs by one
-    matrix product each. Scratch is kept: fresh arrays of this size cost more in page faults than the
-    arithmetic.
+    matrix product each; the forms of all frames are worked out together. Scratch is kept: fresh arrays of
+    this size cost more in page faults than the arithmetic.
     """
 
-    def __init__(self) -> None:
-        self._ends = np.array(LIMBS)
-        self._scratch = [np.empty(len(LIMBS) * CANVAS * CANVAS, np.float32) for _ in range(3)]
-
-    def paint(self, points: NDArray[np.float32]) -> Maps:
-        """(17, 3) on the canvas -> (128, 128)."""
-        corners = points[self._ends, :2]  # (L, 2, 2)
-        low, high = _bounds(corners.min(axis=1), corners.max(axis=1))
-        width, height = (high - low).max(axis=0).tolist()
-        if width <= 0 or height <= 0:
-            return np.zeros((CANVAS, CANVAS), np.float32)
-        log_sure = np.log(np.maximum(points[self._ends, 2].min(axis=1), np.float32(1e-30)))
-        strokes = self._exponents((corners - low[:, None]).astype(np.float32), log_sure, height, width)
-        canvas = np.full((CANVAS, CANVAS), -np.inf, np.float32)
-        bounds = np.concatenate([low, high], axis=1).tolist()
-        for stroke, (left, top, right, bottom) in zip(strokes, bounds, strict=True):
-            part = canvas[top:bottom, left:right]
-            np.maximum(part, stroke[: bottom - top, : right - left], out=part)
-        return np.minimum(np.exp(canvas, out=canvas), np.float32(1), out=canvas)
-
-    def _exponents(self, corners: Maps, log_sure: Maps, height: int, width: int) -> Maps:
-        """(L, h, w) in windows whose first pixels are the origins of ``corners`` (L, 2, 2)."""
-        (x, y), bone = (corners[:, 0] / _UNIT).T, (corners[:, 1] - corners[:, 0]) / _UNIT
-        length = np.maximum(np.hypot(bone[:, 0], bone[:, 1]), np.float32(1e-6))
-        dx, dy = (bone / length[:, None]).T
+    def __init__(self, points: NDArray[np.float32]) -> None:
+        ends = np.array(LIMBS)
+        corners = points[:, ends, :2]  # (T, L, 2, 2)
+        self._low, self._high = _bounds(corners.min(axis=2), corners.max(axis=2))
+        # In units of sigma * sqrt(2), from the first pixel of each limb's window.
+        start = ((corners[:, :, 0] - self._low) / _UNIT).astype(np.float32)
+        bone = (corners[:, :, 1] - corners[:, :, 0]) / _UNIT
+        self._length = np.maximum(np.hypot(bone[..., :1], bone[..., 1:]), np.float32(1e-6))
+        (dx, dy), (x, y) = (np.moveaxis(part, -1, 0) for part in (bone / self._length, start))
         # A limb without length has no direction; any will do.
         dx = np.where(dx * dx + dy * dy > 0, dx, np.float32(1))
         skew = x * dy - y * dx
-        across = np.stack(
-            [-dy * dy, 2 * dx * dy, -dx * dx, 2 * dy * skew, -2 * dx * skew, log_sure - skew * skew], axis=1
-        )
-        along = np.stack([dx, dy, -(x * dx + y * dy)], axis=1) / length[:, None]
-        grid, shape = _PIXELS[:, :height, :width].reshape(6, -1), (len(length), height * width)
+        level = np.log(np.maximum(points[:, ends, 2].min(axis=2), np.float32(1e-30))) - skew * skew
+        across = (-dy * dy, 2 * dx * dy, -dx * dx, 2 * dy * skew, -2 * dx * skew, level)
+        self._across = np.stack(across, axis=-1)
+        self._along = np.stack([dx, dy, -(x * dx + y * dy)], axis=-1) / self._length
+        self._scratch = [np.empty(len(LIMBS) * CANVAS * CANVAS, np.float32) for _ in range(3)]
+
+    def paint(self, t: int) -> Maps:
+        """Frame ``t`` on its canvas (128, 128)."""
+        low, high = self._low[t], self._high[t]
+        width, height = (high - low).max(axis=0).tolist()
+        if width <= 0 or height <= 0:
+            return np.zeros((CANVAS, CANVAS), np.float32)
+        canvas = np.full((CANVAS, CANVAS), -np.inf, np.float32)
+        _stamp(canvas, self._exponents(t, height, width), low, high)
+        return np.exp(canvas, out=canvas)
+
+    def _exponents(self, t: int, height: int, width: int) -> Maps:
+        """(L, h, w)."""
+        grid, shape = _PIXELS[:, :height, :width].reshape(6, -1), (len(LIMBS), height * width)
         out, beyond, on = (part[: shape[0] * shape[1]].reshape(shape) for part in self._scratch)
-        np.matmul(across, grid, out=out)
-        np.matmul(along, grid[3:], out=beyond)
+        np.matmul(self._across[t], grid, out=out)
+        np.matmul(self._along[t], grid[3:], out=beyond)
         beyond -= np.clip(beyond, 0, 1, out=on)
-        beyond *= length[:, None]
+        beyond *= self._length[t]
         beyond *= beyond
         out -= beyond
         return out.reshape(-1, height, width)
 
 
-def _paint_joints(points: NDArray[np.float32]) -> Maps:
-    """(17, 3) on the canvas -> (128, 128): a Gaussian is a row times a column."""
-    canvas = np.zeros((CANVAS, CANVAS), np.float32)
-    places = points[:, :2] / _UNIT
-    columns = np.exp(-np.square(_AXIS - places[:, :1])) * points[:, 2:]
-    rows = np.exp(-np.square(_AXIS - places[:, 1:]))[:, :, None]
-    bounds = np.concatenate(_bounds(points[:, :2], points[:, :2]), axis=1).tolist()
-    for k, (left, top, right, bottom) in enumerate(bounds):
+class _JointPainter:
+    """Paints a Gaussian at each joint: a row times a column, cut at three sigma."""
+
+    def __init__(self, points: NDArray[np.float32]) -> None:
+        self._low, self._high = _bounds(points[..., :2], points[..., :2])
+        pixels = self._low[..., None] + np.arange(int(2 * _CUT) + 2)
+        bells = np.exp(-np.square((pixels - points[..., :2, None]) / _UNIT)).astype(np.float32)
+        self._columns = bells[:, :, 0] * points[..., 2:]
+        self._rows = bells[:, :, 1]
+
+    def paint(self, t: int) -> Maps:
+        """Frame ``t`` on its canvas (128, 128)."""
+        canvas = np.zeros((CANVAS, CANVAS), np.float32)
+        blobs = self._rows[t][:, :, None] * self._columns[t][:, None, :]
+        _stamp(canvas, blobs, self._low[t], self._high[t])
+        return canvas
+
+
+def _stamp(canvas: Maps, windows: Maps, low: NDArray[np.int64], high: NDArray[np.int64]) -> None:
+    """The maximum of the canvas and each window (h, w) whose part [low, high) lies on it."""
+    bounds = np.concatenate([low, high], axis=1).tolist()
+    for window, (left, top, right, bottom) in zip(windows, bounds, strict=True):
         part = canvas[top:bottom, left:right]
-        np.maximum(part, rows[k, top:bottom] * columns[k, left:right], out=part)
-    return canvas
+        np.maximum(part, window[: bottom - top, : right - left], out=part)
 
 
 def _bounds(low: Maps, high: Maps) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
