@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from trackers.stage import TrackStage
 from trackers.stitch import End, Link, find_links, still_waiting
 
 WINDOW = 50
-"""Samples in a window at most: two seconds."""
+"""Samples in a window, about: two seconds."""
 SHORTEST = 25
 """Samples in a window at least: one second, about one gait cycle."""
 SAMPLE_S = 0.04
@@ -87,7 +88,7 @@ def _who(sample: Sample) -> int:
 
 
 def windows(seen: Observed) -> list[Piece]:
-    """Each segment between cuts, in pieces of at most two seconds and at least one."""
+    """Each segment between cuts, in even pieces of about two seconds and at least one."""
     pieces: list[Piece] = []
     for tracklet, samples in seen.samples.items():
         ends = [*sorted(seen.cuts[tracklet]), samples[-1][0]]
@@ -114,10 +115,10 @@ def peer_windows(frames: Sequence[SceneFrame], ids: Sequence[dict[int, int]], fp
 
 
 def _pieces(whos: Piece) -> Iterable[Piece]:
-    for start in range(0, len(whos), WINDOW):
-        piece = whos[start : start + WINDOW]
-        if len(piece) >= SHORTEST:
-            yield piece
+    if len(whos) >= SHORTEST:
+        count = max(1, round(len(whos) / WINDOW))
+        bounds = [round(i * len(whos) / count) for i in range(count + 1)]
+        yield from (whos[start:stop] for start, stop in itertools.pairwise(bounds))
 
 
 def purity(pieces: Sequence[Piece]) -> float:

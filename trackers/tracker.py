@@ -31,6 +31,7 @@ from trackers.motion import BoxFilter, Floats, centred, cornered
 KEYPOINT_TOLERANCE = 0.08  # heights; a swinging ankle moves 0.06 heights between two frames of 30 fps
 KEYPOINT_MEMORY_S = 0.2  # limbs are elsewhere after half a step
 LEAST_SIMILARITY = 0.02
+LEAST_IOU = 0.05  # boxes that miss each other may still be one person after a stall
 MAX_PIXELS = 1e6  # a box beyond this is no box; NaN is beyond everything
 
 
@@ -198,19 +199,23 @@ class CameraTracker:
     def _costs(self, found: _Detections, now_ns: int) -> Floats:
         """(N, M) costs in nats, infinite beyond the gates."""
         rules = self.config.association
-        squared, spread = self.filter.distances(found.boxes)
-        cost = motion_cost(squared, spread, rules.tails) + hint_cost(self.hints, found.hints, rules)
-        height = self.filter.box[:, None, 3]
-        apart = np.abs(found.boxes[None, :, :2] - self.filter.box[:, None, :2]).max(axis=2)
-        cost[apart > rules.max_distance * height] = np.inf
         expected = cornered(self.filter.box)
-        cost += rules.hidden_cost * hidden_share(expected)[:, None]
-        if rules.overlap_weight:
-            cost -= rules.overlap_weight * np.log(np.maximum(iou(expected, cornered(found.boxes)), 0.05))
-        unseen = np.array([state.person is None for state in self.states], dtype=np.float64)
-        cost += rules.unseen_cost * unseen[:, None]
+        squared, spread = self.filter.distances(found.boxes)
+        overlap = np.maximum(iou(expected, cornered(found.boxes)), LEAST_IOU)
+        cost = motion_cost(squared, spread, rules.tails) - rules.overlap_weight * np.log(overlap)
+        cost += hint_cost(self.hints, found.hints, rules) + self._absence_costs(expected)[:, None]
+        apart = np.abs(found.boxes[None, :, :2] - self.filter.box[:, None, :2]).max(axis=2)
+        cost[apart > rules.max_distance * self.filter.box[:, None, 3]] = np.inf
         self._add_keypoints(cost, found, now_ns)
         return cost
+
+    def _absence_costs(self, expected: Floats) -> Floats:
+        """(N,) how unlikely a detection of each track is at all: hidden, unseen just now, or leaving."""
+        rules = self.config.association
+        unseen = np.array([state.person is None for state in self.states], dtype=np.float64)
+        leaving = np.array([state.at_border for state in self.states], dtype=np.float64)
+        cost = rules.hidden_cost * hidden_share(expected)
+        return np.asarray(cost + rules.unseen_cost * unseen + rules.border_cost * leaving)
 
     def _add_keypoints(self, cost: Floats, found: _Detections, now_ns: int) -> None:
         rules = self.config.association
