@@ -35,7 +35,9 @@ from gait.models import registry
 from gait.models.checkpoints import digest_of
 from gait.models.family import GaitNet, StreamingPair, Which
 from gait.models.input_spec import spec_of
+from gait.pose_graph import load_graph
 from gait.silhouette import HEIGHT, WIDTH
+from gait.skeleton import COCO17, GAITWAY16
 from stream.errors import ConfigError, WeightsError
 
 Form = Literal["window", "trunk", "head"]
@@ -209,12 +211,21 @@ def _describer(net: GaitNet, frames: int, which: Which) -> Callable[[Form, int, 
             strips=strips,
             strip_numbers=numbers,
             embedding=which,
-            layout=registry.family(net.family).layout,
+            layout=layout_of(spec),
             states=tuple(states),
             crop_size=(spec.maps.height, spec.maps.width),
         )
 
     return describe
+
+
+def layout_of(spec: InputSpec) -> str:
+    """The joint layout that a net is fed, by name; empty for silhouettes alone."""
+    if spec.kind == "silhouette":
+        return ""
+    if spec.graph:
+        return load_graph(spec.graph).layout.name
+    return COCO17.name if spec.reference_form else GAITWAY16.name
 
 
 def _streaming_graphs(pair: StreamingPair, frame: Tensor) -> tuple[_Graph, _Graph]:

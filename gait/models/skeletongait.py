@@ -28,6 +28,6 @@ FAMILY: Final = Family(
     config=SkeletonGaitConfig,
     sizes=sizes_of(SkeletonGaitConfig),
     build=SkeletonGait,
-    layout="coco17",
+    layout="gaitway16",
     frames=30,
 )

@@ -97,6 +97,6 @@ FAMILY: Final = Family(
     config=SkeletonGaitPPConfig,
     sizes=sizes_of(SkeletonGaitPPConfig),
     build=SkeletonGaitPP,
-    layout="coco17",
+    layout="gaitway16",
     frames=30,
 )

@@ -28,6 +28,15 @@ from stream.errors import ConfigError, WeightsError
 from tests.strategies_skeletons import worn
 
 FRAMES = 8
+LAYOUTS = {
+    "deepgaitv2": "",
+    "skeletongait": "gaitway16",
+    "skeletongait++": "gaitway16",
+    "silskeletongait": "gaitway16",
+    "hybridgait": "gaitway16",
+    "siamesegait": "kinect25",
+    "gaitgraph2": "coco17",
+}
 MAX_POOLED = {"deepgaitv2", "skeletongait", "skeletongait++", "silskeletongait", "hybridgait"}
 
 
@@ -73,6 +82,7 @@ def test_graphs_say_what_they_are(exported, name) -> None:
         assert said.crop_size == (64, 44)
         assert said.embedding == "embed_1"
         assert said.form in path.name
+        assert said.layout == LAYOUTS[name]
     if files.trunk is not None:
         trunk = read_metadata(files.trunk)
         assert trunk.look_ahead == 3
