@@ -11,13 +11,26 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import onnx
 import torch
 from torch import Tensor, nn
 
+from engines.net_metadata import (
+    FRAMES,
+    MAP,
+    MAP_REAL,
+    METADATA_KEY,
+    NEXT,
+    REAL,
+    VECTOR,
+    Form,
+    NetMetadata,
+    layout_of,
+    parse_metadata,
+)
 from engines.parity import (
     RUNTIMES,
     STREAMING_LIMIT,
@@ -30,49 +43,29 @@ from engines.parity import (
     run_streaming,
     runner,
 )
-from gait.inputs import InputSpec
 from gait.models import registry
 from gait.models.checkpoints import digest_of
 from gait.models.family import GaitNet, StreamingPair, Which
 from gait.models.input_spec import spec_of
-from gait.pose_graph import load_graph
-from gait.silhouette import HEIGHT, WIDTH
-from gait.skeleton import COCO17, GAITWAY16
 from stream.errors import ConfigError, WeightsError
 
-Form = Literal["window", "trunk", "head"]
+__all__ = [
+    "FRAMES",
+    "MAP",
+    "MAP_REAL",
+    "METADATA_KEY",
+    "NEXT",
+    "REAL",
+    "VECTOR",
+    "Exported",
+    "NetMetadata",
+    "check_parity",
+    "export_onnx",
+    "parse_metadata",
+    "read_metadata",
+]
+
 OPSET: Final = 17
-METADATA_KEY: Final = "gaitway"
-CROP: Final = "rows with foreground scaled to the height, centred on the median column"
-FRAMES, REAL, MAP, MAP_REAL, VECTOR = "frames", "real", "map", "map_real", "embedding"
-NEXT: Final = "next_"
-
-
-class NetMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What an exported graph says of itself, as JSON under ``METADATA_KEY``.
-
-    ``digest`` is of the trained net, the same for all its graphs. ``frames`` T is the window that a window
-    graph was made for. ``look_ahead``: by how many frames a trunk's map lags its input. An embedding is
-    ``strips`` unit strips of ``strip_numbers``, divided by the root of their count. ``states`` names a
-    trunk's memories; each comes back as ``next_<name>``; zeros begin a segment.
-    """
-
-    family: str
-    digest: str
-    form: Form
-    input: InputSpec
-    frame_shape: tuple[int, ...]
-    frames: int
-    look_ahead: int
-    strips: int
-    strip_numbers: int
-    embedding: Which
-    layout: str
-    states: tuple[str, ...] = ()
-    crop: str = CROP
-    crop_size: tuple[int, int] = (HEIGHT, WIDTH)
-    precision: str = "float32"
-    version: Literal[1] = 1
 
 
 @dataclass(frozen=True)
@@ -175,16 +168,6 @@ def read_metadata(path: str | Path) -> NetMetadata:
     return parse_metadata({entry.key: entry.value for entry in model.metadata_props}, str(path))
 
 
-def parse_metadata(properties: dict[str, str], where: str) -> NetMetadata:
-    """The same from a graph's properties, as a runtime hands them out."""
-    if METADATA_KEY not in properties:
-        raise WeightsError("the graph does not say what it is", where=where, wanted="a graph of `export`")
-    try:
-        return msgspec.json.decode(properties[METADATA_KEY], type=NetMetadata)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise WeightsError(f"the graph's metadata is not ours ({error})", where=where) from error
-
-
 @dataclass(frozen=True)
 class _Graph:
     """A module with example inputs and the names of what goes in and out."""
@@ -217,15 +200,6 @@ def _describer(net: GaitNet, frames: int, which: Which) -> Callable[[Form, int, 
         )
 
     return describe
-
-
-def layout_of(spec: InputSpec) -> str:
-    """The joint layout that a net is fed, by name; empty for silhouettes alone."""
-    if spec.kind == "silhouette":
-        return ""
-    if spec.graph:
-        return load_graph(spec.graph).layout.name
-    return COCO17.name if spec.reference_form else GAITWAY16.name
 
 
 def _streaming_graphs(pair: StreamingPair, frame: Tensor) -> tuple[_Graph, _Graph]:

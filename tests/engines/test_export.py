@@ -10,14 +10,8 @@ import pytest
 import scipy.io
 import torch
 
-from engines.export import (
-    METADATA_KEY,
-    Exported,
-    check_parity,
-    export_onnx,
-    parse_metadata,
-    read_metadata,
-)
+from engines.export import Exported, check_parity, export_onnx, read_metadata
+from engines.net_metadata import METADATA_KEY, parse_metadata
 from engines.parity import relative_error, runner
 from gait.inputs import prepare
 from gait.models import registry
