@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gait.training.config import ClipSection
 from stream.errors import ConfigError
 
 Indices = NDArray[np.int64]
@@ -42,6 +43,40 @@ def contiguous_with_drops(
     start = int(rng.integers(0, max(have - span, 0) + 1))
     kept = np.sort(rng.choice(span, size=want, replace=False))
     return (start + kept.astype(np.int64)) % have
+
+
+def contiguous(have: int, rng: np.random.Generator, *, want: int = CLIP_FRAMES) -> Indices:
+    """``want`` frames in a row from a random start; a sequence too short is repeated."""
+    return contiguous_with_drops(have, rng, want=want, dropped=0)
+
+
+def ordered(have: int, rng: np.random.Generator, *, want: int = CLIP_FRAMES) -> Indices:
+    """``want`` frames anywhere in the sequence, in order; drawn again and again from a shorter one."""
+    return np.sort(unordered(have, rng, want=want))
+
+
+def unordered(have: int, rng: np.random.Generator, *, want: int = CLIP_FRAMES) -> Indices:
+    """``want`` frames anywhere, as a set: no frame comes twice before all have come."""
+    _check(have, want, 1)
+    rounds = [rng.permutation(have) for _ in range(-(-want // have))]
+    return np.concatenate(rounds)[:want].astype(np.int64)
+
+
+def whole(have: int, longest: int) -> Indices:
+    """A sequence as it is judged: all its frames in order, of a longer one the middle ``longest``."""
+    _check(have, longest, 1)
+    start = max(have - longest, 0) // 2
+    return np.arange(start, start + min(have, longest), dtype=np.int64)
+
+
+def clip(section: ClipSection, have: int, rng: np.random.Generator) -> Indices:
+    """The frames of one training clip as the config asks for them."""
+    if section.kind == "every_nth":
+        return every_nth(have, rng, want=section.frames, stride=section.stride)
+    if section.kind == "contiguous_with_drops":
+        return contiguous_with_drops(have, rng, want=section.frames, dropped=section.dropped)
+    simple = {"contiguous": contiguous, "ordered": ordered, "unordered": unordered}
+    return simple[section.kind](have, rng, want=section.frames)
 
 
 def _check(have: int, want: int, at_least_one: int) -> None:

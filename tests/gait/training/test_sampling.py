@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gait.training.sampling import contiguous_with_drops, every_nth
+from gait.training.config import ClipSection
+from gait.training.sampling import clip, contiguous_with_drops, every_nth, unordered, whole
 from stream.errors import ConfigError
 
 lengths = st.integers(1, 400)
@@ -60,3 +61,35 @@ def test_nothing_to_sample_is_refused(have: int) -> None:
         every_nth(have, np.random.default_rng(0))
     with pytest.raises(ConfigError, match="clip sampling"):
         contiguous_with_drops(have, np.random.default_rng(0))
+
+
+@given(lengths, seeds, st.sampled_from(["contiguous", "ordered", "unordered"]))
+def test_every_kind_gives_as_many_frames_as_asked_for(have: int, seed: int, kind: str) -> None:
+    """In reach; in order unless unordered; and none twice before all have come, except in a row."""
+    chosen = clip(ClipSection(kind=kind, frames=30), have, np.random.default_rng(seed))
+    assert len(chosen) == 30
+    assert chosen.min() >= 0
+    assert chosen.max() < have
+    if kind == "contiguous":
+        assert ((np.diff(chosen) - 1) % have == 0).all()
+    else:
+        counts = np.bincount(chosen, minlength=have)
+        assert counts.max() - counts.min() <= 1
+    if kind == "ordered":
+        assert (np.diff(chosen) >= 0).all()
+
+
+def test_unordered_is_not_in_order() -> None:
+    assert (np.diff(unordered(400, np.random.default_rng(0))) < 0).any()
+
+
+@pytest.mark.parametrize("kind", ["every_nth", "contiguous_with_drops"])
+def test_both_readings_of_interval_four_are_reached_by_the_config(kind: str) -> None:
+    direct = {"every_nth": every_nth, "contiguous_with_drops": contiguous_with_drops}[kind]
+    wanted = direct(200, np.random.default_rng(5))
+    assert (clip(ClipSection(kind=kind), 200, np.random.default_rng(5)) == wanted).all()
+
+
+def test_a_whole_sequence_is_in_order_and_cut_in_the_middle() -> None:
+    assert whole(5, 720).tolist() == [0, 1, 2, 3, 4]
+    assert whole(10, 4).tolist() == [3, 4, 5, 6]
