@@ -56,7 +56,7 @@ FEET: Final = np.array([27, 28, 29, 30, 31, 32])
 BODY_WIDTH: Final = 0.4
 BODY_HEIGHT: Final = 0.8
 """The part of a region in which the body stands: region's side over its share."""
-STEADY: Final = 0.3
+STEADY: Final = 0.15
 """Weight of the newest step in the running mean of the velocity."""
 SETTLED_FRAMES: Final = 5
 """A follower with fewer frames is young: it yields to an older one and is soon dropped when lost."""
@@ -65,7 +65,10 @@ MIN_BODY: Final = 0.02
 of somebody else."""
 DOUBT: Final = 0.08
 """Feet this much lower, over the region's side, put a new person in front of a known one."""
-YOUNG_PATIENCE: Final = 3
+LEVEL: Final = 0.25
+"""Share of the vertical velocity that counts ahead: people walk on level ground, and while somebody vanishes
+behind another, the region's centre drifts up or down with what is left of them."""
+YOUNG_PATIENCE: Final = 8
 """Frames for which a young lost follower is kept."""
 COASTING_FRAMES: Final = 25
 """A lost person is expected further along for so many frames, then where that led."""
@@ -86,6 +89,12 @@ class Seen:
     def flesh(self) -> Bits:
         """Where on the silhouette's grid the body must be by its joints."""
         return flesh(self.pose, self.silhouette)
+
+    @cached_property
+    def core(self) -> Silhouette:
+        """The silhouette on and around the body: where people overlap, masks spread over neighbours."""
+        bits = trimmed(self.silhouette, self.flesh, CLOTHES * self.pose.region.side)
+        return replace(self.silhouette, bits=bits)
 
     def painted_out(self, pixels: NDArray[np.uint8], crop_to_image: Affine) -> NDArray[np.uint8]:
         """A crop without this person, for who is behind: only what is surely theirs is painted over."""
@@ -119,7 +128,7 @@ class Follower:
     def expected(self, steps: int = 1) -> Region:
         """Where the person should be ``steps`` frames from the last one."""
         ahead = min(self.missed + steps, COASTING_FRAMES) if self.missed else steps - 1
-        return self.region.moved(self.velocity[0] * ahead, self.velocity[1] * ahead)
+        return self.region.moved(self.velocity[0] * ahead, self.velocity[1] * ahead * LEVEL)
 
     def saw(self, pose: Pose, steps: int) -> Follower:
         """The follower after an accepted answer, ``steps`` frames after the last look."""
@@ -237,7 +246,7 @@ def same_person(one: Seen, other: Seen) -> bool:
     gaps = np.linalg.norm(one.pose.keypoints[CORE, :2] - other.pose.keypoints[CORE, :2], axis=1)
     if float(gaps.mean()) < SAME_JOINTS * side:
         return True
-    return mask_iou(one.silhouette, other.silhouette) > SAME_MASK
+    return mask_iou(one.core, other.core) > SAME_MASK
 
 
 def without(own: Seen, other: Seen, doubt: float = 0.0) -> Bits:
@@ -272,7 +281,7 @@ def _own(own: Seen, others: Sequence[Seen], hidden: Sequence[Box]) -> Seen:
     near = [other for other in others if boxes_meet(own.silhouette.box, other.silhouette.box)]
     if not near and not any(boxes_meet(own.silhouette.box, box) for box in hidden):
         return own
-    bits = trimmed(own.silhouette, own.flesh, CLOTHES * own.pose.region.side)
+    bits = own.core.bits
     for other in near:
         bits = bits & without(own, other)
     joints = apply(inverse(own.silhouette.to_image), own.pose.keypoints[:, :2])
@@ -284,10 +293,10 @@ def _own(own: Seen, others: Sequence[Seen], hidden: Sequence[Box]) -> Seen:
 
 def own_share(seen: Seen, known: Sequence[Seen]) -> float:
     """The share of a new silhouette that stays when those known have theirs; in doubt they are nearer."""
-    bits = seen.silhouette.bits
+    bits = seen.core.bits
     for other in known:
         bits = bits & without(seen, other, DOUBT * seen.pose.region.side)
-    return float(np.count_nonzero(bits) / np.count_nonzero(seen.silhouette.bits))
+    return float(int(np.count_nonzero(bits)) / max(int(np.count_nonzero(seen.core.bits)), 1))
 
 
 def claim(follower: Follower, seen: Seen, steps: int) -> float:

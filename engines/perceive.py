@@ -37,11 +37,15 @@ class Perception:
     def load(cls, config: PerceiveConfig | None = None, *, cache: Path | None = None) -> Perception:
         """Fetch the weights where they are not cached, and compile both nets; raises WeightsError."""
         config = config or PerceiveConfig()
-        return cls(
-            _net(ensure(POSE_DETECTOR, cache=cache), config.nets, detector.PIXELS, ()),
-            _net(ensure(POSE_LANDMARKS, cache=cache), config.nets, pose.PIXELS, pose.OUTPUTS),
-            config,
-        )
+        return cls(*load_nets(config.nets, cache=cache), config)
+
+
+def load_nets(config: NetConfig, *, cache: Path | None = None) -> tuple[Net, Net]:
+    """The detector and the landmark net, fetched where they are not cached, and compiled."""
+    return (
+        _net(ensure(POSE_DETECTOR, cache=cache), config, detector.PIXELS, ()),
+        _net(ensure(POSE_LANDMARKS, cache=cache), config, pose.PIXELS, pose.OUTPUTS),
+    )
 
 
 class _Camera:
@@ -89,7 +93,10 @@ class PerceiveStage:
                 where=frame.camera,
                 wanted=f"uint8 ({frame.height}, {frame.width}, 3)",
             )
-        camera = self._cameras.setdefault((frame.camera, frame.run), _Camera(self._perception))
+        key = (frame.camera, frame.run)
+        camera = self._cameras.get(key)
+        if camera is None:
+            camera = self._cameras[key] = _Camera(self._perception)
         sightings = camera.watch.see(pixels, frame.number)
         people = tuple(person_of(one, sightings, frame.width, frame.height) for one in sightings)
         blur = frame_sharpness(pixels)

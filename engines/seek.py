@@ -32,8 +32,8 @@ OWN_SHARE: Final = 0.5
 """The share of a new person's silhouette that must not belong to those known."""
 BEYOND: Final = 0.3
 """Share of its side by which the middle of a region may lie outside the image: a person half in view."""
-LOST_TILE: Final = 1.6
-"""Side of the tile around a lost person over that of their region."""
+AROUND: Final = 1.6
+"""Side of the tile around a person, known or lost, over that of their region."""
 
 
 class Seeker:
@@ -59,11 +59,11 @@ class Seeker:
             return []
         entries = [region for box in changed if (region := entering(box, width, height)) is not None]
         reasons = [tile_around(box, self._plan) for box in changed]
-        reasons += [region.moved(0.0, 0.0, LOST_TILE) for region in lost]
+        reasons += [region.moved(0.0, 0.0, AROUND) for region in lost]
         if opening:
             return self._open(frame, self._plan.round(0, self._config.search.opening_tiles))
         allowed = min(room, self._config.search.candidates_per_frame)
-        proposals = self._propose(frame, self._tiles(self._plan, reasons), known)
+        proposals = self._propose(frame, self._tiles(self._plan, reasons, known), known)
         return self._prove(frame, (entries[:2] + proposals)[: 2 * allowed], known, allowed)
 
     def _open(self, frame: Frame, tiles: Sequence[Region]) -> list[Seen]:
@@ -76,14 +76,21 @@ class Seeker:
             found += self._prove(frame, self._propose(frame, again, found), found, most - len(found))
         return found
 
-    def _tiles(self, plan: Plan, reasons: Sequence[Region]) -> list[Region]:
-        """The next tile of the round, and, as far as the budget goes, the places with a reason in turn."""
+    def _tiles(self, plan: Plan, reasons: Sequence[Region], known: Sequence[Seen]) -> list[Region]:
+        """The places with a reason in turn, as far as the budget goes, and one tile that has none.
+
+        That one is by turns the next of the round and the surroundings of somebody known: people walk in
+        pairs, and whoever comes out from behind another is no change outside the known boxes.
+        """
         budget = self._config.search.tiles_per_frame
         if budget == 0:
             return []
         extra = min(len(reasons), budget - 1) if budget > 1 else int(bool(reasons) and self._frames % 2 == 0)
         tiles = [reasons[(self._frames + turn) % len(reasons)] for turn in range(extra)]
-        if extra < budget:
+        if extra < budget and known and self._frames % 2:
+            beside = known[self._frames // 2 % len(known)].pose.following
+            tiles.append(beside.moved(0.0, 0.0, AROUND))
+        elif extra < budget:
             tiles += plan.round(self._next_tile, 1)
             self._next_tile += 1
         return tiles
