@@ -28,14 +28,14 @@ from commands.config import GalleryConfig, PipelineConfig, load_config
 from commands.observe import one_camera
 from commands.pipeline import new_plan, run_plan
 from commands.plan import RunPlan
-from engines.perceive import PerceiveStage, Perception
+from engines.perceive import PerceiveStage, Perception, load_nets
 from engines.runtimes.net import Arrays, Net, NetInfo, TensorSpec
 from gait.walkers.clip import write_clip
 from gait.walkers.scenes import endtoend_scene
-from stream.frames import HeldFrames
 from stream.ledger import Count, Ledger
-from stream.messages import FrameRef
+from stream.messages import FrameRef, FrameToken
 from stream.sources import open_source
+from stream.sources.base import Image
 
 CAMERA: Final = "bench"
 _LOOK_S: Final = 0.002
@@ -128,26 +128,34 @@ class CountingNet:
         return self.net.run_each(batches)
 
 
-def loaded(config: PipelineConfig) -> tuple[Net, Net]:
-    """The two nets as the pipeline loads them."""
-    perception = Perception.load(config.perceive)
-    return perception.detector.net, perception.poses.net
+class OneFrame:
+    """The picture in hand, where a stage looks for its pixels."""
+
+    def __init__(self) -> None:
+        self.image: Image = np.zeros((0, 0, 3), np.uint8)
+
+    @contextmanager
+    def lease(self, token: FrameToken) -> Iterator[Image]:
+        """The picture, whatever the token says."""
+        del token
+        yield self.image
 
 
 def net_calls(config: PipelineConfig, clip: Path) -> tuple[list[Call], int, int]:
     """Every net call that perception makes on the clip, the frames, and the people seen in all."""
     calls: list[Call] = []
-    detector, landmarks = (CountingNet(net, i, calls) for i, net in enumerate(loaded(config)))
-    frames, people, held = 0, 0, HeldFrames()
+    detector, landmarks = (
+        CountingNet(net, i, calls) for i, net in enumerate(load_nets(config.perceive.nets))
+    )
+    frames, people, held = 0, 0, OneFrame()
     stage = PerceiveStage(held, Perception(detector, landmarks, config.perceive))
     source = open_source(str(clip), CAMERA)
     try:
         for picture in source.frames():
             height, width = picture.image.shape[:2]
-            held = HeldFrames()
-            stage._frames = held
+            held.image = picture.image
             frame = FrameRef(CAMERA, source.run, picture.number, picture.captured_ns, 0, width, height)
-            for message in stage.handle(held.hold(frame, picture.image)):
+            for message in stage.handle(FrameToken(frame, "held", 0, 0)):
                 people += len(getattr(message, "people", ()))
             frames += 1
     finally:
@@ -157,7 +165,7 @@ def net_calls(config: PipelineConfig, clip: Path) -> tuple[list[Call], int, int]
 
 def nets_seconds(config: PipelineConfig, calls: Sequence[Call]) -> float:
     """The time of those calls alone, inputs ready."""
-    nets = loaded(config)
+    nets = load_nets(config.perceive.nets)
     rng = np.random.default_rng(0)
     inputs = [{name: _noise(rng, spec) for name, spec in net.inputs.items()} for net in nets]
     for net, arrays in zip(nets, inputs, strict=True):
