@@ -81,6 +81,13 @@ class StreamingEmbedder:
             raise WeightsError(
                 "trunk and head are not of one net", where=str(stem), fix="Export the net again"
             )
+        if self._net.input.kind == "silhouette+maps+motion":
+            raise WeightsError(
+                "this net is fed motion, which needs the frame to come",
+                where=str(stem),
+                wanted="a net without motion channels",
+                fix="Train it with delta_joint: false, or run its window graph",
+            )
         self._run_trunk: Runner = runner(trunk, "openvino")
         self._run_head: Runner = runner(head, "openvino")
         self._fresh = {name: np.zeros((1, *shapes[name]), np.float32) for name in self._net.states}

@@ -58,13 +58,15 @@ class Walk:
     """T frames of one person as the track stage hands them out.
 
     ``silhouettes`` uint8 (T, H, W); ``joints_2d`` (T, K, 3) silhouette pixels and confidence; ``joints_3d``
-    (T, K, 3) metres or None; K joints of ``layout``.
+    (T, K, 3) metres or None; K joints of ``layout``. ``scale_m`` is the torso's length, for live callers that
+    fix it early; else it is the median over the walk.
     """
 
     silhouettes: NDArray[np.uint8]
     joints_2d: Values
     joints_3d: Values | None = None
     layout: Layout = GAITWAY16
+    scale_m: float | None = None
 
 
 def prepare(spec: InputSpec, walk: Walk) -> Values:
@@ -104,7 +106,12 @@ def _depth(spec: InputSpec, walk: Walk) -> Values:
     joints = convert(_joints_3d(walk), walk.layout, GAITWAY16, confidence=False).points
     points = convert(walk.joints_2d, walk.layout, GAITWAY16).points
     return fusion_input(
-        walk.silhouettes, {RESULT: joints}, points, config=spec.maps, rasteriser=spec.rasteriser
+        walk.silhouettes,
+        {RESULT: joints},
+        points,
+        config=spec.maps,
+        rasteriser=spec.rasteriser,
+        scale_m=walk.scale_m,
     )
 
 
