@@ -1,7 +1,7 @@
 """The two files that the baseline recogniser is given: the average person of every view, and its score map.
 
 Both rest on rendered walkers in front of the running pipeline's perception, so they are made again when
-either changes::
+either changes, the views first::
 
     python -c "from calibration.baseline import write_views; write_views()"
     python -c "from calibration.baseline import write_score_map; write_score_map()"
@@ -9,49 +9,62 @@ either changes::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.scores import LabelledScores, fit_score_map
 from calibration.walkers import SAMPLES_PER_FRAME, circle, crossing, watch
+from engines.embed import EmbedConfig, EmbedStage
 from engines.perceive import Perception
-from gait.baseline import VIEWS_FILE, BaselineEmbedder, aside_of, view_of
-from gait.embedder import Vector
+from gait.baseline import VIEWS_DEGREES, VIEWS_FILE, BaselineEmbedder, aside_of, view_shares
+from gait.gallery.enrol import ClipTrack, clip_tracks, templates_of
+from gait.identify import DecisionConfig, Pool
 from gait.score_map import BUILT_IN
 from gait.silhouette import HEIGHT, WIDTH
-from stream.messages import Sample
+from stream.messages import Embedded, Embedding, EndOfStream, FrameRef, Sample, Tracked
 
-VIEW_PEOPLE: Final = range(2_000_000, 2_000_024)
-SCORE_PEOPLE: Final = range(3_000_000, 3_000_030)
+VIEW_PEOPLE: Final = range(2_000_000, 2_000_020)
+SCORE_PEOPLE: Final = range(3_000_000, 3_000_024)
 """No demo, bench or test draws people with such seeds, and no person serves both files."""
-VIEWS_DEGREES: Final = np.arange(-90, 91, 15)
-SMOOTH_FRAMES: Final = 7
-"""Directions are medians over half a second; the pipeline's are over a whole window."""
-WINDOW_S: Final = 4.0
-"""The pipeline's window, and so the length of a template."""
-PROBES_S: Final = (1.0, 2.0, 3.0, 4.0)
-NS: Final = 1_000_000_000
 
-Floats = NDArray[np.float64]
+Samples = Sequence[Sample]
 Progress = Callable[[int, int], None]
 """(people done, people in all)."""
 
 
 def write_views(path: Path = VIEWS_FILE, progress: Progress | None = None) -> None:
-    """Average ``VIEW_PEOPLE`` from every side: uint8 (13, 64, 44). The baseline's digest changes with it."""
-    perception = Perception.load()
-    total, weight = np.zeros((len(VIEWS_DEGREES), HEIGHT, WIDTH)), np.zeros(len(VIEWS_DEGREES))
+    """Average ``VIEW_PEOPLE`` once round and once across; the baseline's digest changes with the file."""
+    perception, walks = Perception.load(), []
     for done, person in enumerate(VIEW_PEOPLE, start=1):
-        for share, silhouette in _shares(watch(circle(person), perception)):
-            total += share[:, None, None] * silhouette
-            weight += share
+        walks += [watch(circle(person), perception), watch(crossing(person, 0), perception)]
         _tell(progress, done, VIEW_PEOPLE)
-    np.save(path, np.round(total / weight[:, None, None]).astype(np.uint8), allow_pickle=False)
+    np.save(path, average_people(walks), allow_pickle=False)
+
+
+def average_people(walks: Iterable[Samples]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """(13, 64, 44) the average silhouette of each view over walks that turn little in half a second."""
+    total, weight = np.zeros((len(VIEWS_DEGREES), HEIGHT, WIDTH)), np.zeros(len(VIEWS_DEGREES))
+    for walk in walks:
+        for part in _same_side(walk):
+            leftwards, shares = view_shares([aside_of(sample.joints_3d) for sample in part])
+            images = np.stack([sample.silhouette.numpy() for sample in part]).astype(np.float64)
+            total += np.tensordot(shares.T, images[:, :, ::-1] if leftwards else images, axes=1)
+            weight += shares.sum(axis=0)
+    return np.round(total / np.maximum(weight, 1e-9)[:, None, None]).astype(np.uint8)
+
+
+def _same_side(walk: Samples) -> Iterable[Samples]:
+    """The walk cut where it turns from right to left or back, so that each part is mirrored as a whole."""
+    asides = [aside_of(sample.joints_3d) for sample in walk]
+    left = [aside is not None and bool(aside[1] > 0) for aside in asides]
+    turns = [at for at in range(1, len(walk)) if left[at] != left[at - 1]]
+    bounds = [0, *turns, len(walk)]
+    return [walk[a:b] for a, b in pairwise(bounds) if b > a]
 
 
 def write_score_map(path: Path = BUILT_IN / "baseline.json", progress: Progress | None = None) -> None:
@@ -66,60 +79,48 @@ def write_score_map(path: Path = BUILT_IN / "baseline.json", progress: Progress 
     path.write_bytes(msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n")
 
 
-def labelled(
-    embedder: BaselineEmbedder, visits: Sequence[tuple[Sequence[Sample], Sequence[Sample]]]
-) -> LabelledScores:
-    """Every second visit's beginnings, of all lengths, against the template of everybody's first visit."""
-    gallery = [_ending(embedder, first) for first, _ in visits]
-    rows = [
-        (float(probe @ template), who == whose, SAMPLES_PER_FRAME * frames, whose)
-        for whose, (_, second) in enumerate(visits)
-        for probe, frames in _beginnings(embedder, second)
-        for who, template in enumerate(gallery)
-        if template is not None
-    ]
+def labelled(embedder: BaselineEmbedder, visits: Sequence[tuple[Samples, Samples]]) -> LabelledScores:
+    """Every second visit, as pooled after each hop, against everybody as enrolled from their first visit."""
+    gallery = {
+        who: np.stack([template.vector.numpy() for template in templates_of(track, "a visit")])
+        for who, (first, _) in enumerate(visits)
+        for track in _tracks(embedder, first)
+    }
+    rows = []
+    for whose, (_, second) in enumerate(visits):
+        for track in _tracks(embedder, second):
+            pool = Pool(DecisionConfig().half_life_s)
+            for embedding in track.embeddings:
+                pool.add(embedding)
+                for who, templates in gallery.items():
+                    score = float((templates @ pool.vector()).max())
+                    rows.append((score, who == whose, pool.samples, whose))
     scores, same, samples, owners = zip(*rows, strict=True)
-    return LabelledScores(
-        np.array(scores), np.array(same), np.array(samples, dtype=np.float64), np.array(owners)
+    return LabelledScores(np.array(scores), np.array(same), np.array(samples), np.array(owners))
+
+
+def _tracks(embedder: BaselineEmbedder, visit: Samples) -> tuple[ClipTrack, ...]:
+    """The one track of a visit as the pipeline would embed it; none where too little was seen."""
+    usual = EmbedConfig()
+    first, hop = usual.first_samples // SAMPLES_PER_FRAME, usual.hop_samples // SAMPLES_PER_FRAME
+    stage = EmbedStage(embedder, EmbedConfig(first_samples=first, hop_samples=hop, window_s=usual.window_s))
+    found: list[Embedded] = []
+    for number, sample in enumerate(visit):
+        at_ns, key = sample.captured_ns, sample.tracklet
+        frame = FrameRef(key.camera, key.run, number, at_ns, at_ns, 1, 1)
+        found += [m for m in stage.handle(Tracked(frame, (), (sample,))) if isinstance(m, Embedded)]
+    for sample in visit[-1:]:
+        end = EndOfStream(sample.tracklet.camera, sample.tracklet.run, len(visit), sample.captured_ns)
+        found += [message for message in stage.finish(end) if isinstance(message, Embedded)]
+    return clip_tracks(
+        msgspec.structs.replace(message, embeddings=tuple(map(_on_the_grid, message.embeddings)))
+        for message in found
     )
 
 
-def _ending(embedder: BaselineEmbedder, samples: Sequence[Sample]) -> Vector | None:
-    """The vector of a visit's last window; None where nobody was seen."""
-    if not samples:
-        return None
-    end_ns = samples[-1].captured_ns
-    answer = embedder.embed(_memory(embedder, samples), end_ns - round(WINDOW_S * NS), end_ns)
-    return answer.vector if answer else None
-
-
-def _beginnings(embedder: BaselineEmbedder, samples: Sequence[Sample]) -> Iterator[tuple[Vector, int]]:
-    """The vectors of a visit's first seconds, and how many frames each rests on."""
-    memory = _memory(embedder, samples)
-    for seconds in PROBES_S if samples else ():
-        begin_ns = samples[0].captured_ns
-        answer = embedder.embed(memory, begin_ns, begin_ns + round(seconds * NS))
-        if answer is not None:
-            yield answer.vector, answer.samples
-
-
-def _memory(embedder: BaselineEmbedder, samples: Sequence[Sample]) -> Any:
-    memory = embedder.open()
-    embedder.extend([memory] * len(samples), samples)
-    return memory
-
-
-def _shares(samples: Sequence[Sample]) -> Iterator[tuple[Floats, NDArray[np.uint8]]]:
-    """Each silhouette, walking right, with its share (13,) in the two nearest views."""
-    asides = [aside_of(sample.joints_3d) for sample in samples]
-    for number, sample in enumerate(samples):
-        first = max(0, number - SMOOTH_FRAMES // 2)
-        near = [aside for aside in asides[first : first + SMOOTH_FRAMES] if aside is not None]
-        if near:
-            leftwards, degrees = view_of(near)
-            silhouette = sample.silhouette.numpy()
-            distance = np.abs(VIEWS_DEGREES - degrees) / (VIEWS_DEGREES[1] - VIEWS_DEGREES[0])
-            yield np.maximum(0.0, 1.0 - distance), silhouette[:, ::-1] if leftwards else silhouette
+def _on_the_grid(embedding: Embedding) -> Embedding:
+    """The embedding with its samples counted as the pipeline counts them."""
+    return msgspec.structs.replace(embedding, samples=SAMPLES_PER_FRAME * embedding.samples)
 
 
 def _tell(progress: Progress | None, done: int, people: range) -> None:

@@ -1,9 +1,9 @@
 """From labelled scores to the map and the threshold that the running pipeline is given.
 
 The map is Platt's logistic (1999, "Probabilistic outputs for support vector machines") with both classes
-weighed alike, so that its logit is a log likelihood ratio and priors stay out of it. How sure it may become
-is bounded by how many people it was fitted on, not by how many scores: scores of one person are not
-independent.
+weighed alike, so that its logit is a log likelihood ratio and priors stay out of it, over Fisher's z of the
+scores. How sure it may become is bounded by how many people it was fitted on, not by how many scores: scores
+of one person are not independent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from gait.score_map import ScoreMap
+from gait.score_map import ScoreMap, fisher
 from stream.errors import ConfigError
 
 Floats = NDArray[np.float64]
@@ -75,7 +75,8 @@ def fit_score_map(labelled: LabelledScores, model: str, fitted_on: str) -> Score
         likely = targets * np.logaddexp(0.0, -logits) + (1 - targets) * np.logaddexp(0.0, logits)
         return float((weights * likely).sum())
 
-    middle = float(labelled.scores[labelled.same].mean() + labelled.scores[~labelled.same].mean()) / 2
+    stretched = fisher(labelled.scores)
+    middle = float(stretched[labelled.same].mean() + stretched[~labelled.same].mean()) / 2
     bounds = [(None, None), (0.0, np.log(MAX_SLOPE)), (0.0, MAX_HALF_SAMPLES)]
     found = minimize(loss, np.array([-10.0 * middle, np.log(10.0), 10.0]), method="L-BFGS-B", bounds=bounds)
     intercept, log_slope, half = (float(value) for value in found.x)
@@ -131,14 +132,19 @@ def probabilities(score_map: ScoreMap, labelled: LabelledScores) -> Floats:
 def _logits(parameters: Floats, labelled: LabelledScores) -> Floats:
     intercept, log_slope, half = parameters
     trust = labelled.samples / (labelled.samples + half)
-    logits: Floats = (intercept + np.exp(log_slope) * labelled.scores) * trust
+    logits: Floats = (intercept + np.exp(log_slope) * fisher(labelled.scores)) * trust
     return logits
 
 
 def _softened(labelled: LabelledScores) -> Floats:
-    """Targets just short of 1 and above 0, by as much as so many people leave open (Platt, 2.2)."""
+    """Targets just short of 1 and above 0, as Platt's (2.2), by what so many people leave open.
+
+    That two people never score so high is shown by the pairs of people there are; that one person never
+    scores so low, by the people.
+    """
     people = labelled.people
-    softened: Floats = np.where(labelled.same, (people + 1) / (people + 2), 1 / (people + 2))
+    pairs = people * (people - 1) / 2
+    softened: Floats = np.where(labelled.same, 1 - 1 / (pairs + 2), 1 / (people + 2))
     return softened
 
 

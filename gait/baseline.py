@@ -3,9 +3,9 @@
 It goes through the same door as the trained nets (``gait/embedder.py``), works where clothes and view stay
 much as they were at enrolment, and gives way to the trained model elsewhere. The average silhouette is that
 of Han and Bhanu (2006), "Individual recognition using gait energy image". Two things are done about the view,
-both with the direction that the 3D joints face: people who walk to the left are mirrored, and what is
-subtracted is the average person seen from that direction. Proportions of the 3D bones are left out: measured
-over rendered walkers, the pose net's bones tell people apart no better than chance.
+both with the directions that the 3D joints face: people who walk to the left are mirrored, and what is
+subtracted is the average person seen from the same directions, sample by sample. Proportions of the 3D bones
+are left out: measured over rendered walkers, the pose net's bones tell people apart no better than chance.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from gait.embedder import Answer, ModelInfo, Vector
 from gait.silhouette import HEIGHT, WIDTH
 from stream.messages import Array, Sample
 
-VERSION: Final = 2
+VERSION: Final = 3
 VIEWS_FILE: Final = Path(__file__).with_name("baseline_views.npy")
 """uint8 (V, 64, 44): the average person walking right, from -90 (away) to 90 degrees (towards the camera).
 
 Made of rendered walkers by ``calibration/baseline.py``.
 """
+VIEWS_DEGREES: Final = np.arange(-90, 91, 15)
+STEADY: Final = 13
+"""Samples that a direction is the median of."""
 RIGHT_HIP, LEFT_HIP, LEFT_SHOULDER, RIGHT_SHOULDER = 1, 4, 10, 13
 
 Floats = NDArray[np.float32]
@@ -108,9 +112,11 @@ class BaselineEmbedder:
         silhouettes = np.stack([kept.silhouette for kept in window]).astype(np.float32)
         weights = np.array([kept.weight for kept in window], dtype=np.float32)
         weights = weights * self._steady(silhouettes)
-        average = np.tensordot(weights / weights.sum(), silhouettes, axes=1)
-        leftwards, degrees = view_of([kept.aside for kept in window if kept.aside is not None])
-        residual = (average[:, ::-1] if leftwards else average) - self._average_person(degrees)
+        shares = weights / weights.sum()
+        average = np.tensordot(shares, silhouettes, axes=1)
+        leftwards, views = view_shares([kept.aside for kept in window])
+        usual = np.tensordot(shares @ views, self._views, axes=1)
+        residual: Floats = ((average[:, ::-1] if leftwards else average) - usual).astype(np.float32)
         length = float(np.linalg.norm(residual))
         if length == 0:
             return None
@@ -124,14 +130,6 @@ class BaselineEmbedder:
         steady: NDArray[np.bool_] = np.abs(areas - usual) <= self._config.steady_share * usual
         return steady
 
-    def _average_person(self, degrees: float) -> Floats:
-        """(64, 44) between the two nearest views."""
-        at = (degrees + 90.0) / 180.0 * (len(self._views) - 1)
-        low = min(int(at), len(self._views) - 2)
-        share = np.float32(at - low)
-        between: Floats = self._views[low] * (1 - share) + self._views[low + 1] * share
-        return between
-
 
 def aside_of(joints_3d: Array | None) -> Floats | None:
     """(2,) from the left hip and shoulder to the right, x and z in metres; None without 3D joints."""
@@ -143,12 +141,20 @@ def aside_of(joints_3d: Array | None) -> Floats | None:
     return level if np.isfinite(level).all() else None
 
 
-def view_of(asides: Sequence[Floats]) -> tuple[bool, float]:
-    """Whether the person walks to the left, and by how many degrees towards the camera; right, 0 if unsaid.
+def view_shares(asides: Sequence[Floats | None]) -> tuple[bool, Floats]:
+    """Whether a window's person walks left, and of each sample (T,) its shares (T, 13) in the nearest views.
 
     Camera frame: x right, y down, z ahead. Who walks to the right has their right side near the camera.
+    Directions are medians over about half a second; without any, the person walks right, seen from the side.
     """
-    if not asides:
-        return False, 0.0
-    x, z = np.median(np.stack(asides), axis=0)
-    return bool(z > 0), float(np.degrees(np.arctan2(-x, abs(z))))
+    known = [aside for aside in asides if aside is not None]
+    if not known:
+        asides = known = [np.array([0.0, -1.0], np.float32)] * len(asides)
+    usual = np.median(np.stack(known), axis=0)
+    every = np.stack([usual if aside is None else aside for aside in asides])
+    padded = np.pad(every, ((STEADY // 2, STEADY // 2), (0, 0)), mode="edge")
+    x, z = np.median(sliding_window_view(padded, STEADY, axis=0), axis=-1).T
+    leftwards = bool(usual[1] > 0)
+    degrees = np.degrees(np.arctan2(-x, np.maximum(z if leftwards else -z, 0.0)))
+    distance = np.abs(VIEWS_DEGREES - degrees[:, None]) / (VIEWS_DEGREES[1] - VIEWS_DEGREES[0])
+    return leftwards, np.maximum(0.0, 1.0 - distance).astype(np.float32)

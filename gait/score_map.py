@@ -17,13 +17,16 @@ from stream.errors import ConfigError
 
 Floats = NDArray[np.float64]
 BUILT_IN: Final = Path(__file__).parent / "score_maps"
+MAX_SCORE: Final = 0.995
 MAX_EVIDENCE: Final = 30.0
 """Beyond this a logistic says 1 or 0 in float64 and fitted tails say nothing."""
 
 
 class ScoreMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """log likelihood ratio = (intercept + slope * score) * n / (n + half_samples), n valid samples.
+    """log likelihood ratio = (intercept + slope * artanh(score)) * n / (n + half_samples), n valid samples.
 
+    Fisher's artanh gives inner products of unit vectors about the same spread everywhere, which a straight
+    line needs: those of one person crowd together just below 1, those of two people spread widely.
     ``model`` is the digest of the model it was fitted for; ``people``, ``pairs`` and ``fitted_on`` say what
     it rests on.
     """
@@ -43,7 +46,7 @@ class ScoreMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def evidence(self, scores: NDArray[np.floating], samples: NDArray[np.floating]) -> Floats:
         """Log likelihood ratios (Q, P) of scores (Q, P), given the valid samples (Q,) behind each row."""
         trust = samples / (samples + self.half_samples)
-        raw = (self.intercept + self.slope * scores.astype(np.float64)) * trust[:, None]
+        raw = (self.intercept + self.slope * fisher(scores)) * trust[:, None]
         bounded: Floats = np.clip(raw, -MAX_EVIDENCE, MAX_EVIDENCE)
         return bounded
 
@@ -54,6 +57,12 @@ class ScoreMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             what = f"the score map is for model {self.model[:12]}"
             raise ConfigError(what, wanted=f"one for model {model[:12]}", fix=fix)
         return self
+
+
+def fisher(scores: NDArray[np.floating]) -> Floats:
+    """Fisher's z of inner products; what lies beyond ``MAX_SCORE`` is as good as equal."""
+    stretched: Floats = np.arctanh(np.clip(scores.astype(np.float64), -MAX_SCORE, MAX_SCORE))
+    return stretched
 
 
 def load_score_map(path: Path) -> ScoreMap:

@@ -76,8 +76,9 @@ def apart(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
     return tuple(sorted(chosen, key=lambda e: e.start_ns))
 
 
-def templates_of(track: ClipTrack, source: str, config: EnrolConfig) -> tuple[NewTemplate, ...]:
+def templates_of(track: ClipTrack, source: str, config: EnrolConfig | None = None) -> tuple[NewTemplate, ...]:
     """The track's best windows as templates; raises GalleryError below the floor."""
+    config = config or EnrolConfig()
     where = f"track {track.tracklet}"
     if track.samples < config.min_samples:
         what = f"{track.samples} valid samples are too few to enrol"

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from calibration.baseline import PROBES_S, SCORE_PEOPLE, VIEW_PEOPLE, labelled
+from calibration.baseline import SCORE_PEOPLE, VIEW_PEOPLE, average_people, labelled
 from calibration.scores import fit_score_map
-from calibration.walkers import CAMERA, FPS, SAMPLES_PER_FRAME, circle, crossing
+from calibration.walkers import CAMERA, circle, crossing
+from engines.embed import EmbedConfig
 from gait.baseline import BaselineEmbedder
 from gait.walkers.scene import Scene
 from stream.messages import Sample
-from tests.gait.test_baseline import sample, silhouette
+from tests.gait.test_baseline import joints, sample, silhouette
 
 EMBEDDER = BaselineEmbedder()
 
@@ -23,21 +24,28 @@ def visits(people: int = 8) -> list[tuple[list[Sample], list[Sample]]]:
     return [(visit(person, 0), visit(person, 5)) for person in range(people)]
 
 
-def test_every_beginning_meets_every_template_once() -> None:
+def test_every_pool_meets_everybody_enrolled() -> None:
     found = labelled(EMBEDDER, visits())
-    assert len(found.scores) == 8 * 8 * len(PROBES_S)
-    assert found.same.sum() == 8 * len(PROBES_S)
     assert found.people == 8
-    frames = [round(seconds * FPS) for seconds in PROBES_S]
-    assert set(found.samples) <= {SAMPLES_PER_FRAME * (n + extra) for n in frames for extra in (0, 1)}
+    assert len(found.scores) == 8 * found.same.sum()
+    assert found.samples.min() == 2 * (EmbedConfig().first_samples // 2)
+    assert found.samples.max() == pytest.approx(2 * 60, abs=5)
     assert found.scores[found.same].min() > found.scores[~found.same].mean()
 
 
 def test_somebody_who_was_not_seen_is_left_out() -> None:
     blind = [*visits(3), ([], visit(5, 0)), (visit(6, 0), [])]
-    found = labelled(EMBEDDER, blind)
-    assert len(found.scores) == 4 * 4 * len(PROBES_S)
-    assert found.people == 3
+    assert labelled(EMBEDDER, blind).people == 3
+
+
+def test_the_average_person_of_each_view_is_who_was_seen_from_there() -> None:
+    right = visit(1, 0, 24)
+    left = [sample(k, silhouette(1, k)[:, ::-1], joints(30.0, leftwards=True)) for k in range(24)]
+    views = average_people([[*right, *left]])
+    mean = np.mean([silhouette(1, k) for k in range(24)], axis=0)
+    np.testing.assert_allclose(views[6], mean, atol=1.0)
+    np.testing.assert_allclose(views[8], mean, atol=1.0)
+    assert not views[[0, 1, 2, 3, 4, 10, 11, 12]].any()
 
 
 def test_a_map_can_be_fitted_to_them() -> None:

@@ -17,19 +17,19 @@ from stream.errors import ConfigError
 
 
 def drawn(people: int = 60, apart: float = 3.0, seed: int = 0, each: int = 20) -> LabelledScores:
-    """Scores of two normals ``apart`` standard deviations of 0.1 apart, half of them between the same person."""
+    """Fisher z of two normals ``apart`` standard deviations of 0.1 apart, half between the same person."""
     rng = np.random.default_rng(seed)
     whose = np.repeat(np.arange(people), 2 * each)
     same = np.tile(np.repeat([True, False], each), people)
-    scores = rng.normal(0.0, 0.1, len(same)) + 0.1 * apart * same
+    scores = np.tanh(rng.normal(0.0, 0.1, len(same)) + 0.1 * apart * same)
     return LabelledScores(scores, same, np.full(len(same), 100.0), whose)
 
 
 def test_the_evidence_is_the_log_likelihood_ratio() -> None:
     fitted = fit_score_map(drawn(people=400, apart=2.0), "m", "drawn")
-    scores = np.array([[-0.1, 0.1, 0.3]])
-    true = (scores - 0.1) * 0.2 / 0.01  # two normals of one spread: linear in the score
-    np.testing.assert_allclose(fitted.evidence(scores, np.array([100.0])), true, atol=0.15)
+    stretched = np.array([[-0.1, 0.1, 0.3]])
+    true = (stretched - 0.1) * 0.2 / 0.01  # two normals of one spread: linear in z
+    np.testing.assert_allclose(fitted.evidence(np.tanh(stretched), np.array([100.0])), true, atol=0.15)
 
 
 def test_told_probabilities_come_true_on_people_not_fitted_on() -> None:
@@ -41,13 +41,13 @@ def test_told_probabilities_come_true_on_people_not_fitted_on() -> None:
 def test_scores_that_never_overlap_do_not_make_certainty() -> None:
     fitted = fit_score_map(drawn(people=30, apart=30.0), "m", "drawn")
     top = probabilities(fitted, drawn(people=30, apart=30.0)).max()
-    assert 0.9 < top < 0.99  # thirty people cannot show that one in a hundred never happens
+    assert 0.9 < top < 0.999  # 435 pairs of people cannot show that one in a thousand never happens
 
 
 def test_short_probes_are_trusted_less() -> None:
     rng = np.random.default_rng(5)
     long, n = drawn(people=100, apart=4.0), 4000
-    short = rng.normal(0.0, 0.4, n) + 0.4 * long.same[:n]
+    short = np.tanh(rng.normal(0.0, 0.4, n) + 0.4 * long.same[:n])
     both = LabelledScores(
         np.concatenate([long.scores[:n], short]),
         np.concatenate([long.same[:n]] * 2),

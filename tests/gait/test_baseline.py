@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gait.baseline import VIEWS_FILE, BaselineConfig, BaselineEmbedder, view_of
+from gait.baseline import VIEWS_DEGREES, VIEWS_FILE, BaselineConfig, BaselineEmbedder, aside_of, view_shares
 from gait.embedder import Answer
 from stream.messages import Array, Sample
 from tests.strategies_gallery import START_NS, tracklet
@@ -96,12 +96,21 @@ def test_walking_to_the_left_is_walking_to_the_right_mirrored(person: int) -> No
 @settings(deadline=None, max_examples=20)
 @given(st.floats(-90, 90), st.booleans())
 def test_directions_are_read_off_the_joints(degrees: float, leftwards: bool) -> None:
-    placed = joints(degrees, leftwards=leftwards).numpy()
-    across = (placed[1] - placed[4] + placed[13] - placed[10])[[0, 2]]
-    found_leftwards, found = view_of([across])
-    assert found == pytest.approx(degrees, abs=0.01)
+    aside = aside_of(joints(degrees, leftwards=leftwards))
+    found_leftwards, shares = view_shares([aside] * 5)
+    assert shares.shape == (5, 13)
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0, atol=1e-4)
+    np.testing.assert_allclose(shares @ VIEWS_DEGREES, degrees, atol=0.01)
     if abs(degrees) < 89:
         assert found_leftwards == leftwards
+
+
+def test_every_sample_has_a_direction_of_its_own_and_slips_are_smoothed() -> None:
+    turning = [aside_of(joints(float(degrees))) for degrees in np.linspace(-40, 40, 81)]
+    turning[30], turning[50] = aside_of(joints(80.0, leftwards=True)), None
+    leftwards, shares = view_shares(turning)
+    assert not leftwards
+    np.testing.assert_allclose((shares @ VIEWS_DEGREES)[6:-6], np.linspace(-40, 40, 81)[6:-6], atol=2.0)
 
 
 def test_without_joints_a_person_is_taken_to_walk_right() -> None:

@@ -14,7 +14,7 @@ from stream.errors import ConfigError, MessageError
 from stream.messages import Identity
 from tests.strategies_gallery import DIMENSION, MODEL, START_NS, embedding, unit
 
-MAP = ScoreMap(MODEL, -12.0, 20.0, 0.0, 100, 1000, "made up")
+MAP = ScoreMap(MODEL, -10.0, 14.0, 0.0, 100, 1000, "made up")
 DECIDER = Decider(MAP, DecisionConfig(accept=0.9, release=0.5, patience=2, min_samples=20))
 
 

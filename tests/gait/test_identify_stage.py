@@ -42,7 +42,7 @@ from tests.strategies_gallery import (
 )
 
 INFO = ModelInfo("made-up", MODEL, DIMENSION)
-MAP = ScoreMap(MODEL, -12.0, 20.0, 0.0, 100, 1000, "made up")
+MAP = ScoreMap(MODEL, -10.0, 14.0, 0.0, 100, 1000, "made up")
 CONFIG = IdentifyConfig(decision=DecisionConfig(accept=0.9, release=0.5, min_samples=20), forget_s=5.0)
 END = EndOfStream("door", "run", 500, START_NS)
 
