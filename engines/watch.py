@@ -76,7 +76,9 @@ class CameraWatch:
 
     def _look(self, frame: Frame, steps: int) -> dict[int, Seen]:
         """Answers by follower; whoever may be hidden comes after those in front, who are painted out."""
-        due = [follower for follower in self._followers if not follower.missed or follower.due()]
+        due = [follower for follower in self._followers if not follower.missed]
+        lost = [follower for follower in self._followers if follower.missed and follower.due()]
+        due += lost[: max(self._config.max_people - len(due), 0)]
         due.sort(key=lambda follower: (-follower.feet, follower.number))
         regions = {follower.number: follower.expected(steps) for follower in due}
         boxes = {number: body_box(region) for number, region in regions.items()}

@@ -103,6 +103,18 @@ def test_the_cost_of_a_frame_is_bounded() -> None:
         assert landmarks.runs - before[1] <= 3 + 3 + 2 * 2
 
 
+def test_who_comes_back_does_not_exceed_the_most_people() -> None:
+    watch = watch_of(fake_perception(PerceiveConfig(max_people=2)))
+    two = [(0, 120.0, 180.0, 150.0), (1, 320.0, 180.0, 150.0)]
+    other = (2, 520.0, 180.0, 150.0)
+    for k in range(10):
+        boxes(watch, two, k)
+    for k in range(10, 40):
+        assert len(boxes(watch, [two[0], other], k)) <= 2
+    for k in range(40, 60):
+        assert len(boxes(watch, [*two, other], k)) <= 2
+
+
 def test_frames_that_were_dropped_do_not_lose_a_walker() -> None:
     watch = watch_of(fake_perception())
     seen = [boxes(watch, [(0, 100 + 5 * k, 180, 150)], k) for k in (0, 1, 2, 3, 4, 5, 6, 9, 10, 13, 14)]
