@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gait.maps import DEFAULT, MapConfig, body_and_depth_maps, fuse, orthographic, relative_depths
 from gait.reference_maps import single_pixel_maps
-from gait.silhouette import cut_width
+from gait.silhouette import cut_points, cut_width
 from gait.skeleton import GAITWAY16
 from stream.errors import MessageError
 
@@ -29,8 +29,9 @@ def fusion_input(
 ) -> NDArray[np.float32]:
     """Silhouettes (T, H, W) uint8 and ``{"result": (T, 16, 3)}`` metres -> (T, 3, H, W) in [0, 1].
 
-    Wider silhouettes are cut to the config's width. ``joints_2d`` (T, 16, 3) are silhouette pixels and
-    confidence; ``scale_m`` is a fixed torso length for live callers. Raises MessageError for anything else.
+    Wider silhouettes are cut to the config's width. ``joints_2d`` (T, 16, 3) are pixels of the silhouettes
+    given, and confidence; ``scale_m`` is a fixed torso length for live callers. Raises MessageError for
+    anything else.
     """
     joints = result_of(skeleton)
     images = _images(silhouettes, config)
@@ -42,7 +43,10 @@ def fusion_input(
         )
     if rasteriser == "single_pixel":
         return fuse(images, single_pixel_maps(joints, config.height, config.width))
-    points = orthographic(joints, GAITWAY16, config) if joints_2d is None else joints_2d
+    if joints_2d is None:
+        points = orthographic(joints, GAITWAY16, config)
+    else:
+        points = cut_points(joints_2d, silhouettes.shape[2], config.width)
     depths = relative_depths(joints, GAITWAY16, scale_m)
     return fuse(images, body_and_depth_maps(points, depths, GAITWAY16, config))
 

@@ -6,7 +6,7 @@ exactly as training did.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
@@ -19,7 +19,7 @@ from gait.fusion_input import RESULT, Rasteriser, fusion_input
 from gait.maps import MapConfig, fuse, limb_and_joint_maps
 from gait.pose_graph import PoseGraph, load_graph
 from gait.reference_maps import reference_maps
-from gait.silhouette import cut_width
+from gait.silhouette import cut_points, cut_width
 from gait.skeleton import GAITWAY16, Layout, body_scale, convert
 from stream.errors import MessageError
 
@@ -77,7 +77,8 @@ def prepare(spec: InputSpec, walk: Walk) -> Values:
         return _branches(spec, walk)
     if spec.kind == "silhouette+depth":
         return _depth(spec, walk)
-    silhouettes = cut_width(walk.silhouettes, spec.maps.width)
+    walk = _cut(walk, spec.maps.width)
+    silhouettes = walk.silhouettes
     if spec.kind == "silhouette":
         return fuse(silhouettes, None)
     maps = _maps(spec, walk)
@@ -94,6 +95,13 @@ def prepare(spec: InputSpec, walk: Walk) -> Values:
         )
         maps = np.concatenate([maps, moved], axis=1)
     return fuse(silhouettes, maps)
+
+
+def _cut(walk: Walk, width: int) -> Walk:
+    """The walk with silhouettes of that width, its joints in their pixels."""
+    wide = walk.silhouettes.shape[-1]
+    joints = cut_points(walk.joints_2d, wide, width)
+    return replace(walk, silhouettes=cut_width(walk.silhouettes, width), joints_2d=joints)
 
 
 def _maps(spec: InputSpec, walk: Walk) -> Values:

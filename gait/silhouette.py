@@ -87,6 +87,14 @@ def cut_width(images: NDArray[Any], width: int = WIDTH) -> NDArray[Any]:
     return images[..., first : first + width]
 
 
+def cut_points(points: NDArray[Any], wide: int, width: int = WIDTH) -> NDArray[np.float32]:
+    """Points (..., 2 or more) of ``wide`` silhouettes in pixels of the cut; (0, 0) stays missing."""
+    moved = np.array(points, dtype=np.float32)
+    present = (moved[..., 0] != 0) | (moved[..., 1] != 0)
+    moved[..., 0] -= np.where(present, np.float32((wide - width) // 2), np.float32(0))
+    return moved
+
+
 def _as_uint8(mask: BinaryMask) -> NDArray[np.uint8]:
     if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
         raise MessageError(f"mask of shape {mask.shape} and type {mask.dtype}", wanted="(H, W) bool or uint8")

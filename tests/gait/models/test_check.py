@@ -51,6 +51,21 @@ def test_every_switch_reaches_the_input() -> None:
         assert changed.shape != plain.shape or not np.allclose(changed, plain)
 
 
+@pytest.mark.parametrize(
+    "kind", ["silhouette", "maps", "silhouette+maps", "silhouette+depth", "silhouette+maps+motion"]
+)
+def test_wider_silhouettes_and_their_joints_are_cut_together(kind) -> None:
+    """A walk 64 wide gives the very frames of the same walk 44 wide: joints move with their pixels."""
+    narrow = sample_walk(1, 4)
+    wide = Walk(
+        np.pad(narrow.silhouettes, ((0, 0), (0, 0), (10, 10))),
+        narrow.joints_2d + np.float32([10, 0, 0]),
+        narrow.joints_3d,
+    )
+    spec = InputSpec(kind=kind)
+    np.testing.assert_allclose(prepare(spec, wide), prepare(spec, narrow), atol=1e-5)
+
+
 def test_three_dimensions_are_asked_for_by_name() -> None:
     walk = sample_walk(1, 4)
     flat = Walk(walk.silhouettes, walk.joints_2d)

@@ -169,7 +169,7 @@ def test_the_fusion_model_takes_what_sensors_give() -> None:
     skeleton = {"result": walk.joints_3d}
     assert net.inputs(walk.silhouettes, skeleton).shape == (1, 6, 3, 64, 44)
     wide = np.pad(walk.silhouettes, ((0, 0), (0, 0), (10, 10)))
-    with_joints = net.inputs(wide, skeleton, walk.joints_2d)
+    with_joints = net.inputs(wide, skeleton, walk.joints_2d + np.float32([10, 0, 0]))
     torch.testing.assert_close(with_joints, net.inputs(walk.silhouettes, skeleton, walk.joints_2d))
     assert torch.isfinite(net(with_joints).embed_1).all()
 
