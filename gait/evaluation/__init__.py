@@ -1,0 +1,1 @@
+"""How good a gait model is: protocols, metrics, controls, the report. No torch: an embedder is a callable."""
