@@ -106,10 +106,10 @@ class ConvNet(GaitNet):
 
     def maps(self, frames: Tensor) -> Tensor:
         """(N, T, C, H, W) -> the maps (N, C', T, H / 4, W / 4) that the maximum over time is taken of."""
-        if tuple(frames.shape[2:]) != self.frame_shape:
+        if tuple(frames.shape[2:]) != self.frame_shape or not frames.shape[1]:
             raise ConfigError(
                 f"{self.family} was given frames of shape {tuple(frames.shape)}",
-                wanted=f"(N, T, {', '.join(map(str, self.frame_shape))})",
+                wanted=f"(N, T, {', '.join(map(str, self.frame_shape))}), T at least 1",
             )
         hidden = self.front(frames.flatten(0, 1))
         hidden = hidden.reshape(*frames.shape[:2], *hidden.shape[1:]).transpose(1, 2)

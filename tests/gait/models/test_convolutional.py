@@ -198,8 +198,9 @@ def test_the_reference_rasteriser_is_kept_for_ablation() -> None:
 
 
 def test_frames_of_another_shape_are_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match="deepgaitv2 was given frames"):
-        net_of("deepgaitv2")(torch.zeros(1, 2, 3, 64, 44))
+    for shape in ((1, 2, 3, 64, 44), (1, 0, 1, 64, 44), (2, 1, 64, 44), (1, 2, 1, 64, 64)):
+        with pytest.raises(ConfigError, match="deepgaitv2 was given frames"):
+            net_of("deepgaitv2")(torch.zeros(shape))
 
 
 def test_the_registry_names_what_there_is() -> None:
