@@ -36,10 +36,10 @@ class DecisionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``half_life_s``: the time in which what a track has shown loses half its weight against what it shows.
     """
 
-    accept: float = 0.9
+    accept: float = 0.8
     release: float = 0.5
     patience: int = 2
-    min_samples: int = 20  # 0.8 s of the 25 Hz grid: most of one gait cycle
+    min_samples: int = 38  # 1.5 s of the 25 Hz grid: more than one gait cycle at the slowest walk
     stranger_share: float = 0.5  # no opinion
     half_life_s: float = 10.0  # a tracklet that swaps people in a crowd is believed no longer than that
 

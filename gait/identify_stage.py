@@ -207,7 +207,7 @@ class IdentifyStage:
         identity = life.held.identity if life.held else None
         if identity is not None and self._config.retain_tracks_s > 0:
             record = track_record(life, identity, self._gallery.expiry_ns(self._config.retain_tracks_s))
-            self._gallery.keep_track(record, life.templates(self._model.digest))
+            self._gallery.keep_track(record, life.templates())
         if identity is None and not life.confirmed:
             return None
         missing = f"{self._config.decision.min_samples} valid samples in one stretch"
@@ -230,5 +230,5 @@ class IdentifyStage:
         for camera in self._cameras.values():
             for life in camera.lives.values():
                 if str(life.tracklet) == tracklet:
-                    return life.templates(self._model.digest)
+                    return life.templates()
         return ()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from gait.gallery.enrol import apart
+from gait.gallery.enrol import apart, window_templates
 from gait.gallery.records import NewTemplate, TrackRecord
 from gait.gallery.store import TRACK_SOURCE
 from gait.identify import Held, Pool
-from stream.messages import Array, Box, Embedding, Evidence, Identity, Track, TrackletId
+from stream.messages import Box, Embedding, Evidence, Identity, Track, TrackletId
 
 KEPT_WINDOWS: Final = 8
 """Windows remembered per live track: half a minute of walking, and a bound on memory."""
@@ -58,13 +58,9 @@ class Life:
         pool = self.pool
         return Evidence(pool.start_ns, pool.end_ns, round(pool.samples), round(pool.quality, 4), self.box)
 
-    def templates(self, model: str) -> tuple[NewTemplate, ...]:
-        """The windows as templates, in time order."""
-        source = TRACK_SOURCE + str(self.tracklet)
-        return tuple(
-            NewTemplate(Array.of(e.vector.numpy()), model, e.samples, e.quality, source)
-            for e in self._windows
-        )
+    def templates(self) -> tuple[NewTemplate, ...]:
+        """What the track would be enrolled with."""
+        return window_templates(self._windows, TRACK_SOURCE + str(self.tracklet), KEPT_WINDOWS)
 
 
 def track_record(life: Life, identity: Identity, expires_ns: int) -> TrackRecord:

@@ -88,8 +88,14 @@ def templates_of(track: ClipTrack, source: str, config: EnrolConfig | None = Non
         what = f"quality {track.quality:.2f} is too low to enrol"
         fix = "Use a clip with the whole body in view, nearer and unhidden"
         raise GalleryError(what, where=where, wanted=f"at least {config.min_quality:.2f}", fix=fix)
-    best = sorted(apart(track.embeddings), key=lambda e: (e.quality, e.samples), reverse=True)
-    return tuple(_template(e, source) for e in best[: config.max_templates])
+    return window_templates(apart(track.embeddings), source, config.max_templates)
+
+
+def window_templates(windows: Sequence[Embedding], source: str, limit: int) -> tuple[NewTemplate, ...]:
+    """At most ``limit`` templates of windows that do not overlap: all of them as one, then the best."""
+    best = sorted(windows, key=lambda e: (e.quality, e.samples), reverse=True)
+    single = tuple(_template(window, source) for window in best)
+    return single if len(single) < 2 else (_whole(windows, source), *single)[:limit]
 
 
 def enrol_one(
@@ -141,6 +147,16 @@ def _likeness(one: ClipTrack, other: ClipTrack) -> float:
     """The best inner product between two tracks' windows."""
     first, second = (np.stack([e.vector.numpy() for e in apart(t.embeddings)]) for t in (one, other))
     return float((first @ second.T).max())
+
+
+def _whole(windows: Sequence[Embedding], source: str) -> NewTemplate:
+    """The track as a whole: what somebody is compared with who is seen as long; windows serve short views."""
+    samples = sum(window.samples for window in windows)
+    vectors = np.stack([window.vector.numpy().astype(np.float64) for window in windows])
+    total = np.array([window.samples for window in windows]) @ vectors
+    vector = Array.of((total / np.linalg.norm(total)).astype(np.float32))
+    quality = sum(window.samples * window.quality for window in windows) / samples
+    return NewTemplate(vector, windows[0].model, samples, quality, source)
 
 
 def _template(embedding: Embedding, source: str) -> NewTemplate:

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 
 from gait.gallery.enrol import (
@@ -53,8 +54,11 @@ def test_templates_are_windows_that_do_not_overlap() -> None:
 
 def test_one_person_in_a_clip_is_enrolled() -> None:
     templates = enrol_one(tracks(walked(0, 1)), "ada.mp4", CONFIG)
-    assert len(templates) == 3
-    assert {(t.source, t.samples, t.quality, t.model) for t in templates} == {("ada.mp4", 50, 0.9, "m" * 32)}
+    assert {(t.source, t.model) for t in templates} == {("ada.mp4", "m" * 32)}
+    assert [t.samples for t in templates] == [150, 50, 50, 50]  # the whole, then window by window
+    assert all(t.quality == pytest.approx(0.9) for t in templates)
+    whole, *windows = (t.checked() for t in templates)
+    np.testing.assert_allclose(whole, sum(windows) / np.linalg.norm(sum(windows)), atol=1e-6)
 
 
 def test_a_track_that_was_broken_is_one_person() -> None:
@@ -64,7 +68,7 @@ def test_a_track_that_was_broken_is_one_person() -> None:
 
 def test_a_passer_by_too_short_to_enrol_is_no_second_person() -> None:
     passer_by = [embedding(unit(9), 1, samples=20)]
-    assert len(enrol_one(tracks(walked(0, 1), passer_by), "ada.mp4", CONFIG)) == 3
+    assert len(enrol_one(tracks(walked(0, 1), passer_by), "ada.mp4", CONFIG)) == 4
 
 
 @pytest.mark.parametrize(
@@ -88,13 +92,13 @@ def test_several_people_are_enrolled_where_they_are_named() -> None:
     found = tracks(walked(0, 1), walked(1, 2), walked(2, 3))
     names = {tracklet(0): "Ada", tracklet(1): "Ben"}
     enrolled = enrol_named(found, names, "both.mp4", CONFIG)
-    assert {name: len(templates) for name, templates in enrolled.items()} == {"Ada": 3, "Ben": 3}
+    assert {name: len(templates) for name, templates in enrolled.items()} == {"Ada": 4, "Ben": 4}
 
 
 def test_a_named_persons_short_tracks_are_left_out() -> None:
     found = tracks(walked(0, 1), [embedding(unit(5), 3, samples=20)])
     enrolled = enrol_named(found, {tracklet(0): "Ada", tracklet(3): "Ada"}, "a.mp4", CONFIG)
-    assert len(enrolled["Ada"]) == 3
+    assert len(enrolled["Ada"]) == 4
 
 
 def test_a_named_person_without_a_good_track_is_refused() -> None:
@@ -109,7 +113,12 @@ def test_a_track_gives_its_best_windows() -> None:
     windows = [embedding(unit(k), at_s=2.0 * k, quality=0.5 + 0.05 * k) for k in range(1, 9)]
     (track,) = tracks(windows)
     kept = templates_of(track, "a", CONFIG)
-    assert [t.quality for t in kept] == pytest.approx([0.9, 0.85, 0.8, 0.75])
+    assert [t.quality for t in kept] == pytest.approx([0.725, 0.9, 0.85, 0.8])  # the whole, then the best
+
+
+def test_one_window_is_kept_once() -> None:
+    (track,) = tracks([embedding(unit(1), samples=60)])
+    assert len(templates_of(track, "a", CONFIG)) == 1
 
 
 def test_neighbouring_tracks_are_not_beside_each_other() -> None:
