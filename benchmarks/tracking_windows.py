@@ -23,6 +23,8 @@ SAMPLE_S = 0.04
 SEEN = 0.5
 """A person counts as walking in view while at least this share of them can be seen."""
 
+LONGEST_GAP_S = 0.2
+
 Piece = list[int]
 """The true people of one window's valid samples."""
 
@@ -128,10 +130,14 @@ def purity(pieces: Sequence[Piece]) -> float:
 
 
 def coverage(pieces: Sequence[Piece], frames: Sequence[SceneFrame]) -> float:
-    """Share of the true walking time in view that is inside some window of its own person."""
+    """Share of the true walking time in view that is inside some window of its own person.
+
+    A stall longer than any window bridges films nothing: it counts as one frame.
+    """
     held = SAMPLE_S * sum(max(Counter(piece).values()) for piece in pieces)
     times = [frame.people.frame.captured_ns for frame in frames]
-    steps = np.minimum(np.diff(times, append=times[-1]) / S, 0.2)
+    steps = np.diff(times, append=times[-1]) / S
+    steps[steps > LONGEST_GAP_S] = np.median(steps)
     walked = 0.0
     for frame, step_s in zip(frames, steps.tolist(), strict=True):
         walked += step_s * sum(1 for who in frame.walking if frame.visible.get(who, 0.0) >= SEEN)

@@ -46,7 +46,7 @@ class TrackState:
     confirmed: bool = False
     person: int | None = None
     score: float = 0.0
-    at_border: bool = False
+    leaving: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class _Detections:
     scores: Floats
     hints: Rows
     keypoints: Floats
-    at_border: NDArray[np.bool_]
+    at_border: NDArray[np.bool_]  # (M, 4) left, top, right, bottom
     ignored: int
 
 
@@ -213,7 +213,7 @@ class CameraTracker:
         """(N,) how unlikely a detection of each track is at all: hidden, unseen just now, or leaving."""
         rules = self.config.association
         unseen = np.array([state.person is None for state in self.states], dtype=np.float64)
-        leaving = np.array([state.at_border for state in self.states], dtype=np.float64)
+        leaving = np.array([state.leaving for state in self.states], dtype=np.float64)
         cost = rules.hidden_cost * hidden_share(expected)
         return np.asarray(cost + rules.unseen_cost * unseen + rules.border_cost * leaving)
 
@@ -237,16 +237,23 @@ class CameraTracker:
         self.filter.update(rows, found.boxes[columns], found.scores[columns])
         self.hints[rows] = found.hints[columns]
         self.keypoints[rows] = self._relative(found, columns)
+        leaving = self._leaving(rows, found.at_border[columns]).tolist()
         for state in self.states:
             state.person = None
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        for row, column, leaves in zip(rows.tolist(), columns.tolist(), leaving, strict=True):
             state = self.states[row]
             state.person = int(found.index[column])
             state.score = float(found.scores[column])
-            state.at_border = bool(found.at_border[column])
+            state.leaving = leaves
             state.last_ns = now_ns
             state.hits += 1
             state.confirmed = state.confirmed or state.hits >= self.config.life.confirm_hits
+
+    def _leaving(self, rows: Rows, at_border: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which of the tracks ``rows`` touch a border that they do not move away from."""
+        inward = self.filter.rate[rows][:, [0, 1, 0, 1]] * (1.0, 1.0, -1.0, -1.0)
+        away = inward > self.config.life.inward_speed * self.filter.box[rows, 3:4]
+        return np.asarray((at_border & ~away).any(axis=1))
 
     def _relative(self, found: _Detections, columns: Rows) -> Floats:
         """Keypoints in heights from the box's centre, so that they can be put on a predicted box."""
@@ -279,7 +286,7 @@ class CameraTracker:
         """End what was not seen for ``lost_s``, or ``exit_s`` at the border; returns the confirmed ones."""
         life = self.config.life
         wait_ns = (round(life.lost_s * NS_PER_S), round(life.exit_s * NS_PER_S))
-        lost = [now_ns - state.last_ns > wait_ns[state.at_border] for state in self.states]
+        lost = [now_ns - state.last_ns > wait_ns[state.leaving] for state in self.states]
         ended = tuple(
             state for state, gone in zip(self.states, lost, strict=True) if gone and state.confirmed
         )
@@ -312,10 +319,11 @@ class CameraTracker:
 
 
 def _touches_border(corners: Floats, frame: FrameRef, share: float) -> NDArray[np.bool_]:
-    """Whether each box ends at, or within ``share`` of its height of, the picture's border."""
+    """(M, 4) whether a box reaches the picture's left, top, right, bottom, to ``share`` of its height."""
     slack = share * (corners[:, 3] - corners[:, 1])
-    room = np.stack([corners[:, 0], corners[:, 1], frame.width - corners[:, 2], frame.height - corners[:, 3]])
-    return np.asarray(room.min(axis=0) <= slack)
+    size = (frame.width, frame.height)
+    room = np.concatenate([corners[:, :2], size - corners[:, 2:]], axis=1)
+    return np.asarray(room <= slack[:, None])
 
 
 def _solve_part(cost: Floats, rows: Rows, columns: Rows, max_cost: float) -> Matches:

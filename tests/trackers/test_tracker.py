@@ -177,3 +177,10 @@ def test_who_left_the_picture_is_not_taken_for_the_next_to_come_in() -> None:
     steps = play(CameraTracker("door", "r"), *[at_edge()] * 5, *[[]] * 15, at_edge(), at_edge())
     assert numbers(steps[4]) == [0]
     assert numbers(steps[-1]) == [1]
+
+
+def test_who_comes_in_may_flicker_at_the_border() -> None:
+    entering = [[person((0.0, 100.0, 30.0 + 8.0 * i, 340.0))] for i in range(20)]
+    entering[8:15] = [[]] * 7
+    steps = play(CameraTracker("door", "r"), *entering)
+    assert numbers(steps[-1]) == [0]
