@@ -1,0 +1,46 @@
+"""Silhouettes made a little wrong: thicker or thinner in a band, frayed along the edge."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.uint8]
+
+# A band at least this share of the body high: less is not a garment.
+THINNEST_BAND = 0.15
+THICKEST_BAND = 0.5
+
+
+def change_band(images: Images, most_px: int, rng: np.random.Generator) -> Images:
+    """(T, H, W) with one band of rows grown or shrunk by 1 to ``most_px`` pixels to either side."""
+    height = images.shape[1]
+    rows = max(1, round(rng.uniform(THINNEST_BAND, THICKEST_BAND) * height))
+    top = int(rng.integers(0, max(height - rows, 0) + 1))
+    side = 2 * int(rng.integers(1, most_px + 1)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    change = cv2.dilate if rng.random() < 0.5 else cv2.erode
+    changed = images.copy()
+    for image, whole in zip(changed, images, strict=True):
+        # The whole picture is changed and the band cut from it, so that its ends see their neighbours.
+        if whole.size:
+            image[top : top + rows] = change(whole, kernel)[top : top + rows]
+    return changed
+
+
+def fray(images: Images, share: float, rng: np.random.Generator) -> Images:
+    """(T, H, W) with ``share`` of the pixels next to the outline turned over, in blots, not single dots."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    changed = images.copy()
+    for image, whole in zip(changed, images, strict=True):
+        if not whole.size:
+            continue
+        edge = cv2.dilate(whole, cross) != cv2.erode(whole, cross)
+        # Noise a pixel or two wide: smoothed, then cut so that the share wanted is above.
+        noise = cv2.GaussianBlur(rng.standard_normal(whole.shape), (3, 3), 0)
+        along = noise[edge]
+        if along.size:
+            turned = edge & (noise > np.quantile(along, 1 - share))
+            image[turned] = 255 - image[turned]
+    return changed
