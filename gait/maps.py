@@ -74,7 +74,8 @@ def body_and_depth_maps(
     """
     canvas = _Canvas(layout, config)
     xy, sure = _cleaned(points, layout, config)
-    bounded = np.clip(np.nan_to_num(np.asarray(depths, np.float32)) / config.depth_reach, -1, 1)
+    reach = np.nan_to_num(np.asarray(depths, np.float64)) / config.depth_reach
+    bounded = np.clip(reach, -1, 1).astype(np.float32)
     if bounded.shape != sure.shape:
         raise MessageError(f"depths of shape {bounded.shape}", wanted=f"one for each point, {sure.shape}")
     maps = np.empty((len(xy), 2, config.height, config.width), np.float32)
@@ -96,7 +97,9 @@ def relative_depths(
     scale = body_scale(joints_3d, layout, confidence=False) if scale_m is None else max(scale_m, 1e-3)
     pelvis = locate(joints_3d, layout, "pelvis", confidence=False)
     depths = (np.asarray(joints_3d)[..., 2] - pelvis[..., None, 2]) / scale
-    return np.asarray(np.nan_to_num(depths, posinf=0.0, neginf=0.0), dtype=np.float32)
+    # A metre or two is a body's depth; the bound only keeps what is broken within float32.
+    bounded = np.clip(np.nan_to_num(depths, posinf=0.0, neginf=0.0), -_FAR_PX, _FAR_PX)
+    return np.asarray(bounded, dtype=np.float32)
 
 
 # Shares of the standing height, from usual anthropometric tables: the centre of the head lies at 0.93 of

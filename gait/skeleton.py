@@ -102,7 +102,7 @@ def convert(
     weights = _weights(source, target.joints)
     derived = tuple(joint for joint in target.joints if joint not in source.joints)
     missing = tuple(joint for joint, row in zip(target.joints, weights, strict=True) if not row.any())
-    placed = _combine(np.asarray(points, np.float32), weights, confidence)
+    placed = _combine(_float32(points), weights, confidence)
     return Converted(placed, tuple(joint for joint in derived if joint not in missing), missing)
 
 
@@ -116,7 +116,7 @@ def locate(points: NDArray[Any], layout: Layout | str, joint: str, *, confidence
     weights = _weights(layout, (joint,))
     if not weights.any():
         raise MessageError(f"no {joint} can be derived from the layout {layout.name}")
-    return np.asarray(_combine(np.asarray(points, np.float32), weights, confidence)[..., 0, :])
+    return np.asarray(_combine(_float32(points), weights, confidence)[..., 0, :])
 
 
 def swap_sides(points: NDArray[Any], layout: Layout | str) -> NDArray[Any]:
@@ -161,17 +161,22 @@ def normalise(
     scale: float | None = None,
     confidence: bool = True,
 ) -> Normalised:
-    """Pelvis at the origin of every frame, the torso one unit long; live callers fix ``scale``."""
+    """Pelvis at the origin of every frame, the torso one unit long; live callers fix ``scale``.
+
+    A missing joint, and every joint of a frame without a pelvis, is 0 with confidence 0 (NaN without one).
+    """
     layout = _layout(layout)
     unit = body_scale(points, layout, confidence=confidence) if scale is None else max(scale, MIN_SCALE)
     root = locate(points, layout, "pelvis", confidence=confidence)
-    centred = np.array(points, dtype=np.float32)
-    if confidence:
-        known = centred[..., -1:] > 0
-        moved = (centred[..., :-1] - root[..., None, :-1]) / unit
-        centred[..., :-1] = np.where(known, moved, 0)
-        return Normalised(centred, root[..., :-1], unit)
-    return Normalised((centred - root[..., None, :]) / np.float32(unit), root, unit)
+    if not confidence:
+        return Normalised((_float32(points) - root[..., None, :]) / np.float32(unit), root, unit)
+    given = _float32(points)
+    known = np.isfinite(given).all(axis=-1) & (given[..., -1] > 0) & (root[..., None, -1] > 0)
+    kept = np.where(known[..., None], given, np.float32(0))
+    moved = np.where(known[..., None], (kept[..., :-1] - root[..., None, :-1]) / unit, 0)
+    return Normalised(
+        np.concatenate([moved, kept[..., -1:]], axis=-1).astype(np.float32), root[..., :-1], unit
+    )
 
 
 def impute_missing(points: NDArray[Any], neighbours: int = 4) -> Points:
@@ -182,7 +187,7 @@ def impute_missing(points: NDArray[Any], neighbours: int = 4) -> Points:
     and identical frames outweigh all others. Without a comparable donor the coordinate's mean over the frames
     is taken, and one that no frame has stays 0. Channels after y are kept.
     """
-    filled = np.array(points, dtype=np.float32)
+    filled = _float32(points)
     rows = filled[..., :2].reshape(len(filled), 2 * filled.shape[1]).astype(np.float64)
     known = np.isfinite(rows) & (rows != 0)
     rows = np.where(known, rows, 0.0)
@@ -229,6 +234,12 @@ def _from_donors(
     total = weights.sum(axis=1)
     mean = (weights * values[nearest]).sum(axis=1) / np.where(total > 0, total, 1.0)
     return np.asarray(np.where(total > 0, mean, values.mean()))
+
+
+def _float32(points: NDArray[Any]) -> Points:
+    """A copy; what float32 cannot hold becomes infinite, and so counts as missing."""
+    with np.errstate(over="ignore"):
+        return np.array(points, dtype=np.float32)
 
 
 def _layout(layout: Layout | str) -> Layout:

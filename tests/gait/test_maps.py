@@ -15,8 +15,9 @@ from gait.maps import (
     orthographic,
     relative_depths,
 )
+from gait.reference_maps import reference_maps
 from gait.sample import sample_walk
-from gait.skeleton import GAITWAY16, mirror, swap_sides
+from gait.skeleton import GAITWAY16, mirror, normalise, swap_sides
 from stream.errors import MessageError
 
 LINKS = GAITWAY16.edges
@@ -89,6 +90,28 @@ def test_no_input_breaks_the_range(values, depth) -> None:
     assert maps.min() >= 0
     assert maps.max() <= 1
     assert np.isfinite(limb_and_joint_maps(points)).all()
+
+
+@pytest.mark.filterwarnings("error")
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_broken_walks_pass_through_every_step_quietly(seed) -> None:
+    """Joints at any scale, missing, NaN or beyond float32: finite pictures, and no warning on the way."""
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(int(rng.integers(1, 5)), 17, 3)) * 10 ** rng.uniform(-3, 6)
+    fault = rng.random(points.shape)
+    points[fault < 0.1], points[fault > 0.97], points[(fault > 0.94) & (fault < 0.97)] = 0, np.nan, 1e300
+    sixteen = points[:, :16]
+    drawn = (
+        reference_maps(points),
+        body_and_depth_maps(sixteen, relative_depths(sixteen)),
+        limb_and_joint_maps(orthographic(sixteen)),
+    )
+    for maps in drawn:
+        assert np.isfinite(maps).all()
+        assert maps.min() >= 0
+        assert maps.max() <= 1.0001
+    assert np.isfinite(normalise(np.nan_to_num(sixteen), GAITWAY16).points).all()
 
 
 def test_a_missing_joint_draws_nothing() -> None:
