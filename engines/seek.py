@@ -30,6 +30,8 @@ SECOND_LOOK: Final = 0.04
 """A new person is looked at again when the net's own region differs by more than this share of the side."""
 OWN_SHARE: Final = 0.5
 """The share of a new person's silhouette that must not belong to those known."""
+AGAIN: Final = 0.08
+"""A proposal this near a known region in place and size, over its side, is not worth a look."""
 BEYOND: Final = 0.3
 """Share of its side by which the middle of a region may lie outside the image: a person half in view."""
 AROUND: Final = 1.6
@@ -101,7 +103,8 @@ class Seeker:
         for tile, detections in zip(tiles, self._detector.detect_each(frame, tiles, known), strict=True):
             for detection in detections:
                 fits = detection.radius <= LARGEST_SHARE * tile.side and upright(detection.region)
-                if fits and in_view(detection.region, frame):
+                known_again = any(_again(detection.region, seen.pose.following) for seen in known)
+                if fits and in_view(detection.region, frame) and not known_again:
                     found.append(detection)
         return [detection.region for detection in suppress(found)]
 
@@ -149,6 +152,12 @@ def in_view(region: Region, frame: Frame) -> bool:
     height, width = frame.shape[:2]
     reach = BEYOND * region.side
     return bool(-reach <= region.x < width + reach and -reach <= region.y < height + reach)
+
+
+def _again(proposed: Region, known: Region) -> bool:
+    """Whether a proposal is a known person once more, of whom the paint left a rim."""
+    shift = math.hypot(proposed.x - known.x, proposed.y - known.y)
+    return max(shift, abs(proposed.side - known.side)) < AGAIN * known.side
 
 
 def _moved(pose: Pose) -> float:
