@@ -23,7 +23,7 @@ def test_a_good_look_passes() -> None:
     [
         ("height_px", 20.0, "too small"),
         ("truncation", 0.5, "truncated"),
-        ("overlap", 0.6, "overlapped"),
+        ("overlap", 0.8, "overlapped"),
         ("confidence", 0.1, "unsure keypoints"),
         ("agreement", 0.2, "mask and pose disagree"),
         ("blur", 1.0, "blurred"),
