@@ -39,6 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     bring = actions.add_parser("import", help="turn a known checkpoint (.pt) into ours: safetensors + JSON")
     bring.add_argument("file", type=Path, metavar="FILE", help="the checkpoint; code in it is refused")
     bring.add_argument("--out", type=Path, help="where to write (default: beside it, .safetensors)")
+    bring.add_argument(
+        "--width", type=int, choices=(44, 64), help="width of the maps, which shapes cannot tell"
+    )
     add_json_argument(bring)
 
 
@@ -114,7 +117,8 @@ def _seen(found: Any) -> dict[str, str]:
 
 def _import(arguments: argparse.Namespace) -> int:
     target = arguments.out or arguments.file.with_suffix(".safetensors")
-    done = needing_extra("gait.models.checkpoints").import_foreign(arguments.file, target)
+    overrides = {} if arguments.width is None else {"width": arguments.width}
+    done = needing_extra("gait.models.checkpoints").import_foreign(arguments.file, target, **overrides)
     if arguments.json:
         print_json(msgspec.to_builtins(done, enc_hook=str))
         return 0
