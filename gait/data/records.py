@@ -26,7 +26,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One sequence of one person.
 
     ``condition`` is what OpenGait calls type (nm-01, U0_D0), ``view`` the camera or angle, ``name`` tells
-    sequences apart that share the three; ``role`` where the data set itself lists its probes and gallery.
+    sequences apart that share the three; ``role`` where the data set itself lists its probes and gallery;
+    ``lost`` counts the frames that its preparation left out.
     """
 
     person: str
@@ -35,6 +36,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     frames: int
     name: str = ""
     role: Role = ""
+    lost: int = 0
 
     @property
     def key(self) -> Key:
