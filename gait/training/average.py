@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+N = TypeVar("N", bound=nn.Module)
 
-class Average:
+
+class Average(Generic[N]):
     """A second net that follows the first: weights by decay, batch norms' statistics likewise."""
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
-        self.net = copy.deepcopy(net).eval().requires_grad_(requires_grad=False)
+    def __init__(self, net: N, decay: float) -> None:
+        self.net: N = copy.deepcopy(net).eval().requires_grad_(requires_grad=False)
         self.decay = decay
 
     @torch.no_grad()
