@@ -29,32 +29,33 @@ class Matches:
     detections: Rows
 
 
-def iou(left: Floats, right: Floats) -> Floats:
-    """(N, M) intersection over union of boxes given by their corners; 0 where both are empty."""
-    low = np.maximum(left[:, None, :2], right[None, :, :2])
-    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
-    shared = sides[:, :, 0] * sides[:, :, 1]
-    union = area(left)[:, None] + area(right)[None, :] - shared
-    return np.asarray(shared / np.maximum(union, 1e-9))
+def shared_area(left: Floats, right: Floats) -> Floats:
+    """(N, M) areas that boxes share, given by their corners."""
+    wide = np.minimum(left[:, None, 2], right[:, 2]) - np.maximum(left[:, None, 0], right[:, 0])
+    high = np.minimum(left[:, None, 3], right[:, 3]) - np.maximum(left[:, None, 1], right[:, 1])
+    return np.asarray(np.maximum(wide, 0.0) * np.maximum(high, 0.0))
 
 
 def area(boxes: Floats) -> Floats:
     """(N,) areas of boxes given by their corners."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
-    return sides[:, 0] * sides[:, 1]
+    return np.asarray(sides[:, 0] * sides[:, 1])
+
+
+def iou(left: Floats, right: Floats) -> Floats:
+    """(N, M) intersection over union of boxes given by their corners; 0 where both are empty."""
+    shared = shared_area(left, right)
+    union = area(left)[:, None] + area(right) - shared
+    return np.asarray(shared / np.maximum(union, 1e-9))
 
 
 def hidden_share(boxes: Floats) -> Floats:
     """(N,) share of each box that one nearer box covers at most; the lower edge tells who is nearer."""
     if len(boxes) < 2:
         return np.zeros(len(boxes))
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
-    nearer = boxes[None, :, 3] > boxes[:, None, 3]
-    shared = np.where(nearer, sides[:, :, 0] * sides[:, :, 1], 0.0)
-    return np.asarray(shared.max(axis=1) / np.maximum(area(boxes), 1e-9))
+    nearer = boxes[:, 3] > boxes[:, None, 3]
+    covered = (shared_area(boxes, boxes) * nearer).max(axis=1)
+    return np.asarray(covered / np.maximum(area(boxes), 1e-9))
 
 
 def motion_cost(squared: Floats, spread: Floats, tails: float) -> Floats:
@@ -75,8 +76,8 @@ def keypoint_similarity(expected: Floats, seen: Floats, height: Floats, toleranc
     ``height`` (P,) in pixels; ``tolerance`` in heights is the distance at which similarity is exp(-1/2).
     """
     weight = expected[:, :, 2] * seen[:, :, 2]
-    apart = ((expected[:, :, :2] - seen[:, :, :2]) ** 2).sum(axis=2)
-    near = np.exp(-0.5 * apart / (tolerance * height[:, None]) ** 2)
+    apart = (expected[:, :, 0] - seen[:, :, 0]) ** 2 + (expected[:, :, 1] - seen[:, :, 1]) ** 2
+    near = np.exp(apart * (-0.5 / (tolerance * height[:, None]) ** 2))
     total = weight.sum(axis=1)
     mean = (weight * near).sum(axis=1) / np.maximum(total, 1e-9)
     return np.where(total > 0.5, mean, np.nan)

@@ -110,8 +110,9 @@ class BoxFilter:
         """
         height = self.box[:, 3:4]
         spread = self.box_variance + self._noise(height)
-        apart = boxes[None, :, :] - self.box[:, None, :]
-        squared = np.einsum("nmk,nmk,nk->nm", apart, apart, 1.0 / spread)
+        squared = np.zeros((len(self), len(boxes)))
+        for k in range(4):
+            squared += (boxes[:, k] - self.box[:, k, None]) ** 2 / spread[:, k, None]
         return squared, 0.5 * np.log(spread / height**2).sum(axis=1)
 
     def update(self, rows: NDArray[np.intp], boxes: Floats, scores: Floats) -> None:

@@ -22,7 +22,7 @@ from stream.messages import (
     TrackEnd,
     TrackletId,
 )
-from trackers.associate import area, iou
+from trackers.associate import area, shared_area
 from trackers.config import TrackConfig
 from trackers.gate import refusal, sample_weight
 from trackers.tracker import CameraTracker, Sighting, TrackState
@@ -170,10 +170,11 @@ def _merged(tracks: tuple[Sighting, ...], config: TrackConfig) -> set[TrackletId
     if len(confirmed) < 2:
         return set()
     boxes = np.array([sighting.box for sighting in confirmed])
-    overlap = iou(boxes, boxes)
-    np.fill_diagonal(overlap, 0.0)
+    shared = shared_area(boxes, boxes)
     areas = area(boxes)
-    shared = overlap / (1.0 + overlap) * (areas[:, None] + areas[None, :])
+    overlap = shared / np.maximum(areas[:, None] + areas - shared, 1e-9)
+    np.fill_diagonal(overlap, 0.0)
+    np.fill_diagonal(shared, 0.0)
     unseen = np.array([sighting.person is None for sighting in confirmed])
     # A lost person is somewhere behind whoever covers the place where they ought to be.
     hidden = unseen[:, None] & (shared >= config.window.merge_cover * areas[:, None])

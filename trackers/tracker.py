@@ -204,8 +204,10 @@ class CameraTracker:
         overlap = np.maximum(iou(expected, cornered(found.boxes)), LEAST_IOU)
         cost = motion_cost(squared, spread, rules.tails) - rules.overlap_weight * np.log(overlap)
         cost += hint_cost(self.hints, found.hints, rules) + self._absence_costs(expected)[:, None]
-        apart = np.abs(found.boxes[None, :, :2] - self.filter.box[:, None, :2]).max(axis=2)
-        cost[apart > rules.max_distance * self.filter.box[:, None, 3]] = np.inf
+        reach = rules.max_distance * self.filter.box[:, 3, None]
+        across = np.abs(found.boxes[:, 0] - self.filter.box[:, 0, None])
+        along = np.abs(found.boxes[:, 1] - self.filter.box[:, 1, None])
+        cost[(across > reach) | (along > reach)] = np.inf
         self._add_keypoints(cost, found, now_ns)
         return cost
 
@@ -219,14 +221,13 @@ class CameraTracker:
 
     def _add_keypoints(self, cost: Floats, found: _Detections, now_ns: int) -> None:
         rules = self.config.association
-        limit = rules.max_cost + rules.hint_bonus
         recent = [now_ns - state.last_ns <= KEYPOINT_MEMORY_S * NS_PER_S for state in self.states]
-        possible = (cost < limit) & np.array(recent, dtype=bool)[:, None]
+        possible = (cost < rules.max_cost) & np.array(recent, dtype=bool)[:, None]
         rows, columns = np.nonzero(possible)
         if not len(rows) or not self.keypoints.shape[1] or not rules.keypoint_weight:
             return
         height = self.filter.box[rows, 3]
-        expected = self.keypoints[rows].copy()
+        expected = self.keypoints[rows]
         expected[:, :, :2] = expected[:, :, :2] * height[:, None, None] + self.filter.box[rows, None, :2]
         similar = keypoint_similarity(expected, found.keypoints[columns], height, KEYPOINT_TOLERANCE)
         extra = -rules.keypoint_weight * np.log(np.maximum(similar, LEAST_SIMILARITY))
@@ -257,7 +258,7 @@ class CameraTracker:
 
     def _relative(self, found: _Detections, columns: Rows) -> Floats:
         """Keypoints in heights from the box's centre, so that they can be put on a predicted box."""
-        points = found.keypoints[columns].copy()
+        points = found.keypoints[columns]
         boxes = found.boxes[columns]
         points[:, :, :2] = (points[:, :, :2] - boxes[:, None, :2]) / boxes[:, None, None, 3]
         return points
