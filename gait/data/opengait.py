@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,11 +117,17 @@ class SilSkeletonTree:
 
     def _found(self, name: str) -> Found:
         sequence, file = name.split("/")
-        told = SEQUENCE.fullmatch(sequence)
-        person, condition, view = told.groups() if told else (sequence, "", "")
         stem = file.removesuffix(".pkl")
-        entry = Entry(person, condition, view, 0, "" if stem == sequence else stem)
+        entry = named_sequence(sequence) or Entry(sequence, "", "", 0)
+        if stem != sequence:
+            entry = msgspec.structs.replace(entry, name=stem)
         return Found(entry, (self.root / SILHOUETTES / name, self.root / SKELETON / name))
+
+
+def named_sequence(name: str) -> Entry | None:
+    """The entry of a sequence named as CASIA-B does; None for another name."""
+    told = SEQUENCE.fullmatch(name)
+    return None if told is None else Entry(told["person"], told["condition"], told["view"], 0)
 
 
 def read_modalities(files: Sequence[Path]) -> Loaded:

@@ -73,7 +73,7 @@ def prepare(
             if progress is not None:
                 progress(done, len(listing.found))
         if not writer.keys:
-            raise _nothing(dropped)
+            raise _nothing(dropped[len(listing.dropped) :])
         writer.finish(among(partition, frozenset(key[0] for key in writer.keys)))
     return _reported(kind, folder, dropped)
 
@@ -94,7 +94,9 @@ def _reported(kind: str, folder: Path, dropped: list[Dropped]) -> Report:
 
 def _nothing(dropped: Sequence[Dropped]) -> DataError:
     first = dropped[0]
-    return DataError(f"every sequence was dropped, {len(dropped)} in all; {first.reason}", where=first.where)
+    return DataError(
+        f"every sequence was dropped, {len(dropped)} in all; first: {first.reason}", where=first.where
+    )
 
 
 def _entry(found: Found, loaded: Loaded) -> Entry:

@@ -52,7 +52,9 @@ def test_data_in_use_chooses_by_file_name_order(tmp_path: Path) -> None:
 
 
 def test_data_in_use_of_another_length_drops_all_and_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="every sequence was dropped, 2 in all; 3 modalities; wanted 2"):
+    with pytest.raises(
+        DataError, match="every sequence was dropped, 2 in all; first: 3 modalities; wanted 2"
+    ):
         done(opengait(tmp_path / "in"), tmp_path / "out", Options(data_in_use=(True, True)))
 
 
