@@ -1,0 +1,98 @@
+"""The tracking bench's own arithmetic: a bench that counts wrongly proves nothing."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from benchmarks.report import goals
+from benchmarks.tracking import tracked_rows
+from benchmarks.tracking_rendered import Looks, Seen, Truth, look
+from benchmarks.tracking_scenes import EPOCH_NS, S, SceneSpec, capture_times, simulate
+from benchmarks.tracking_speed import growth
+from benchmarks.tracking_windows import LooksAlike, coverage, observe, purity, stitch, windows
+from stream.messages import Mask
+
+MASK = Mask(1, 1, b"\x80", (1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+
+
+def lone_walker(seconds: float) -> Truth:
+    """One person who crosses the picture in full view, ankles swinging."""
+    frames = []
+    for i in range(round(30 * seconds)):
+        x, y = 200.0 + 4.0 * i, 300.0
+        swing = 40.0 * (1 if (i // 16) % 2 else -1)
+        joints = [(x + 30.0, y + 10.0 * joint) for joint in range(16)]
+        joints[3], joints[6] = (x + 30.0 - swing, y + 190.0), (x + 30.0 + swing, y + 190.0)
+        box = (x, y, x + 60.0, y + 200.0)
+        frames.append((Seen(0, 0, True, box, box, 1.0, MASK, tuple(joints)),))
+    return Truth(30.0, tuple(frames))
+
+
+def test_purity_is_the_share_of_each_windows_main_person() -> None:
+    assert purity([[1] * 50, [2] * 25]) == 1.0
+    assert purity([[1] * 30 + [2] * 20]) == pytest.approx(0.6)
+    assert purity([]) == 0.0
+
+
+def test_a_lone_walker_is_held_by_pure_windows_almost_all_the_time() -> None:
+    frames = look(lone_walker(6.0), Looks(), seed=1)
+    pieces = windows(observe(frames))
+    assert purity(pieces) == 1.0
+    assert 0.85 < coverage(pieces, frames) <= 1.01
+
+
+def test_time_outside_windows_is_missing_from_the_coverage() -> None:
+    frames = look(lone_walker(6.0), Looks(), seed=1)
+    pieces = windows(observe(frames))
+    assert coverage(pieces[:1], frames) < 0.6 * coverage(pieces, frames)
+
+
+def test_one_unbroken_tracklet_needs_no_link() -> None:
+    frames = look(lone_walker(4.0), Looks(), seed=1)
+    result = stitch(observe(frames), LooksAlike())
+    assert (result.before, result.after, result.links, result.wrong) == (1.0, 1.0, 0, 0)
+
+
+def test_stalls_last_as_long_as_promised_and_times_increase() -> None:
+    frames = look(lone_walker(30.0), Looks(stalls=True), seed=3)
+    times = [frame.people.frame.captured_ns for frame in frames]
+    gaps_s = [(late - early) / S for early, late in itertools.pairwise(times)]
+    stalls = [gap for gap in gaps_s if gap > 0.1]
+    assert min(gaps_s) > 0
+    assert 7 <= len(stalls) <= 20
+    assert all(0.16 < stall < 0.7 for stall in stalls)
+    assert times[0] == EPOCH_NS
+
+
+def test_the_same_seed_simulates_the_same_scene() -> None:
+    spec = SceneSpec(people=3, seconds=1.0)
+    assert simulate(spec, 4) == simulate(spec, 4)
+    assert simulate(spec, 4) != simulate(spec, 5)
+
+
+def test_jitter_moves_frames_but_keeps_their_rate() -> None:
+    times = capture_times(SceneSpec(seconds=20.0, fps=10.0, jitter=0.4), np.random.default_rng(0))
+    steps = np.diff(times) / S
+    assert steps.mean() == pytest.approx(0.1, rel=0.05)
+    assert 0.055 < steps.min() < 0.08
+    assert 0.12 < steps.max() < 0.145
+
+
+def test_results_hold_only_confirmed_people_under_positive_ids() -> None:
+    people = tuple(frame.people for frame in look(lone_walker(1.0), Looks(), seed=1))
+    rows = tracked_rows(people)
+    assert [row.frame for row in rows] == list(range(2, len(people) + 1))
+    assert {row.person for row in rows} == {1}
+
+
+def test_the_stage_holds_no_more_after_many_strangers() -> None:
+    assert growth(3000, seed=1) < 500
+
+
+def test_every_bar_of_the_bench_has_a_goal() -> None:
+    names = goals("tracking").keys()
+    ways = ("stalls", "steady", "jittered10")
+    for people in (12, 24):
+        assert {f"{what}_over_peer_{way}_{people}" for what in ("hota", "idf1") for way in ways} <= names
+        assert {f"window_purity_{people}", f"window_coverage_{people}", f"wrong_links_{people}"} <= names
