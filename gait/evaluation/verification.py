@@ -67,6 +67,16 @@ class PeopleCounts:
         each = np.ones(len(self.genuine)) if weights is None else weights
         return Counts(self.edges, each @ self.genuine, each @ self.impostor)
 
+    def totals(self, weights: Floats) -> list[Counts]:
+        """``total`` for each row of weights (R, P), some people at a time, so that memory stays bounded."""
+        shape = (len(weights), len(self.edges))
+        genuine, impostor = np.zeros(shape), np.zeros(shape)
+        for start in range(0, len(self.genuine), 256):
+            some = slice(start, start + 256)
+            genuine += weights[:, some] @ self.genuine[some]
+            impostor += weights[:, some] @ self.impostor[some]
+        return [Counts(self.edges, *row) for row in zip(genuine, impostor, strict=True)]
+
 
 def exact_counts(distance: NDArray[Any], genuine: NDArray[np.bool_]) -> Counts:
     """Every distinct distance of the pairs (1-D arrays)."""
@@ -134,22 +144,55 @@ def tar_at_far(curve: Roc, far: float) -> float:
     return float(curve.tar[allowed[-1]])
 
 
-def accuracy(counts: PeopleCounts, folds: int = FOLDS) -> float:
-    """Share of right answers, both kinds of pair weighing alike, at thresholds chosen on other people.
-
-    People are dealt into ``folds``; each fold is judged at the threshold that is best on the rest. NaN
-    where there are too few people for that: a threshold chosen on the pairs it judges would flatter.
+@dataclass(frozen=True)
+class HeldOut:
+    """Per person: genuine pairs ``accepted`` and impostor pairs ``refused`` at thresholds chosen on others,
+    beside how many ``genuine`` and ``impostor`` pairs there are.
     """
-    people = len(counts.genuine)
-    fold = np.arange(people) % min(folds, max(1, people))
-    right: list[float] = []
-    for held in range(int(fold.max(initial=-1)) + 1):
-        inside = fold == held
-        chosen, judged = roc(counts.total(~inside * 1.0)), roc(counts.total(inside * 1.0))
-        if _defined(chosen) and _defined(judged):
-            best = int(np.argmax(chosen.tar - chosen.far))
-            right.append(float(judged.tar[best] + 1 - judged.far[best]) / 2)
-    return float(np.mean(right)) if right else np.nan
+
+    accepted: Floats
+    refused: Floats
+    genuine: Floats
+    impostor: Floats
+
+
+def held_out_shares(counts: PeopleCounts, folds: int = FOLDS) -> HeldOut:
+    """People are dealt into ``folds``; each fold is judged at the threshold that is best on the rest.
+
+    A person without a threshold of others' (too few people) counts for nothing: a threshold chosen on the
+    pairs it judges would flatter.
+    """
+    present = np.flatnonzero(counts.genuine.any(axis=1) | counts.impostor.any(axis=1))
+    found = HeldOut(*(np.zeros(len(counts.genuine)) for _ in range(4)))
+    for held in range(min(folds, len(present))):
+        judged = present[held::folds]
+        others = np.zeros(len(counts.genuine))
+        others[present] = 1.0
+        others[judged] = 0.0
+        curve = roc(counts.total(others))
+        if _defined(curve):
+            gain = curve.tar - curve.far
+            # Of thresholds that are alike on the others, the middle one leaves most room to either side.
+            alike = np.flatnonzero(gain >= gain.max() - 1e-12)
+            best = int(alike[len(alike) // 2])
+            found.accepted[judged] = counts.genuine[judged, :best].sum(axis=1)
+            found.refused[judged] = counts.impostor[judged, best:].sum(axis=1)
+            found.genuine[judged] = counts.genuine[judged].sum(axis=1)
+            found.impostor[judged] = counts.impostor[judged].sum(axis=1)
+    return found
+
+
+def balanced(found: HeldOut, weights: Floats) -> float:
+    """Share of right answers, both kinds of pair weighing alike; NaN without pairs of a kind."""
+    genuine, impostor = weights @ found.genuine, weights @ found.impostor
+    if genuine <= 0 or impostor <= 0:
+        return np.nan
+    return float((weights @ found.accepted / genuine + weights @ found.refused / impostor) / 2)
+
+
+def accuracy(counts: PeopleCounts, folds: int = FOLDS) -> float:
+    """Share of right answers at thresholds chosen on other people, see ``held_out_shares``."""
+    return balanced(held_out_shares(counts, folds), np.ones(len(counts.genuine)))
 
 
 def _defined(curve: Roc) -> bool:
