@@ -82,7 +82,7 @@ def write_score_map(path: Path = BUILT_IN / "baseline.json", progress: Progress 
 def labelled(embedder: BaselineEmbedder, visits: Sequence[tuple[Samples, Samples]]) -> LabelledScores:
     """Every second visit, as pooled after each hop, against everybody as enrolled from their first visit."""
     gallery = {
-        who: np.stack([template.vector.numpy() for template in templates_of(track, "a visit")])
+        who: np.stack([template.vector.numpy() for template in templates_of([track], "a visit")])
         for who, (first, _) in enumerate(visits)
         for track in _tracks(embedder, first)
     }

@@ -23,6 +23,8 @@ from stream.errors import MessageError
 from stream.messages import Embedding, Identity
 
 NANOSECONDS: Final = 1_000_000_000
+MIN_QUALITY: Final = 1e-3
+"""Windows of no quality still weigh something, so that a pool of them is not empty."""
 Floats = NDArray[np.float64]
 Vector = NDArray[np.float32]
 
@@ -36,7 +38,7 @@ class DecisionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``half_life_s``: the time in which what a track has shown loses half its weight against what it shows.
     """
 
-    accept: float = 0.8
+    accept: float = 0.75  # of three enrolled, a score of about 0.82: one impostor in 400 gets there
     release: float = 0.5
     patience: int = 2
     min_samples: int = 38  # 1.5 s of the 25 Hz grid: more than one gait cycle at the slowest walk
@@ -52,61 +54,86 @@ class DecisionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`stranger_share` must be inside (0, 1)")
 
 
-@dataclass
-class Pool:
-    """What one track has shown: the windows' sum, weighted by quality and length, and what it rests on.
+@dataclass(frozen=True)
+class _Window:
+    """One embedding, unpacked: its vector (D,), and what it weighs."""
 
-    Older windows fade by half in ``half_life_s``.
+    vector: Floats
+    start_ns: int
+    end_ns: int
+    samples: float
+    quality: float
+
+    def share_before(self, at_ns: int) -> float:
+        """How much of the window's time lies before ``at_ns``, in [0, 1]."""
+        return min(1.0, max(0.0, (at_ns - self.start_ns) / max(1, self.end_ns - self.start_ns)))
+
+
+class Pool:
+    """What one track has shown: its windows' sum, weighted by quality and samples.
+
+    Every instant counts once: of a window, only what the next does not cover is kept beside it. What
+    is kept fades by half in ``half_life_s``.
     """
 
-    half_life_s: float
-    total: Floats | None = None
-    samples: float = 0.0
-    start_ns: int = 0
-    end_ns: int = 0
-    _weight: float = 0.0
-    _quality: float = 0.0
+    def __init__(self, half_life_s: float) -> None:
+        self._half_life_ns = half_life_s * NANOSECONDS
+        self._latest: _Window | None = None
+        self._kept: Floats | float = 0.0
+        self._kept_weight = 0.0
+        self._kept_quality = 0.0
+        self._kept_samples = 0.0
+        self.start_ns = 0
 
     def add(self, embedding: Embedding) -> None:
-        """Take in a window; overlapping samples count once. Raises MessageError for a bad vector."""
+        """Take in the next window. Raises MessageError for a bad vector, which leaves no trace."""
         vector = embedding.vector.numpy().astype(np.float64)
-        sized = vector.ndim == 1 and (self.total is None or vector.shape == self.total.shape)
+        before = self._latest
+        sized = vector.ndim == 1 and (before is None or vector.shape == before.vector.shape)
         if not sized or not np.isfinite(vector).all():
             raise MessageError(f"the embedding of {embedding.tracklet} is no finite vector of its model")
-        if self.total is None:
-            self.total, self.start_ns, self.end_ns = (
-                np.zeros_like(vector),
-                embedding.start_ns,
-                embedding.start_ns,
-            )
-        span_ns = max(1, embedding.end_ns - embedding.start_ns)
-        fresh_ns = max(0, embedding.end_ns - max(self.end_ns, embedding.start_ns))
-        self._fade(max(0, embedding.end_ns - self.end_ns))
-        weight = max(embedding.quality, 1e-3) * embedding.samples
-        self.total += weight * vector
-        self._weight += weight
-        self._quality += weight * embedding.quality
-        self.samples += embedding.samples * min(1.0, fresh_ns / span_ns)
-        self.end_ns = max(self.end_ns, embedding.end_ns)
+        quality = max(embedding.quality, MIN_QUALITY)
+        start_ns, end_ns = embedding.start_ns, embedding.end_ns
+        if before is None:
+            self.start_ns = start_ns
+        else:
+            self._keep(before, before.share_before(start_ns), max(0, end_ns - before.end_ns))
+        self._latest = _Window(vector, start_ns, end_ns, float(embedding.samples), quality)
 
-    def _fade(self, passed_ns: int) -> None:
-        """Take weight from what is older."""
-        share = 0.5 ** (passed_ns / (self.half_life_s * NANOSECONDS))
-        assert self.total is not None
-        self.total *= share
-        self._weight *= share
-        self._quality *= share
+    def _keep(self, window: _Window, share: float, passed_ns: int) -> None:
+        """Keep a share of a window; what is kept is ``passed_ns`` older now."""
+        samples = share * window.samples
+        weight = samples * window.quality
+        fade = 0.5 ** (passed_ns / self._half_life_ns)
+        self._kept = (self._kept + weight * window.vector) * fade
+        self._kept_weight = (self._kept_weight + weight) * fade
+        self._kept_quality = (self._kept_quality + weight * window.quality) * fade
+        self._kept_samples += samples
+
+    @property
+    def samples(self) -> float:
+        """How many valid samples it rests on; 0 while empty."""
+        return self._kept_samples + (self._latest.samples if self._latest else 0.0)
+
+    @property
+    def end_ns(self) -> int:
+        """Until when."""
+        return self._latest.end_ns if self._latest else 0
 
     @property
     def quality(self) -> float:
         """The windows' mean quality in [0, 1]."""
-        return self._quality / self._weight if self._weight else 0.0
+        if self._latest is None:
+            return 0.0
+        weight = self._latest.samples * self._latest.quality
+        return (self._kept_quality + weight * self._latest.quality) / (self._kept_weight + weight)
 
     def vector(self) -> Vector:
         """The pooled unit vector (D,)."""
-        assert self.total is not None, "an empty pool has no vector"
-        length = float(np.linalg.norm(self.total))
-        unit: Vector = (self.total / (length or 1.0)).astype(np.float32)
+        assert self._latest is not None, "an empty pool has no vector"
+        total = self._kept + self._latest.samples * self._latest.quality * self._latest.vector
+        length = float(np.linalg.norm(total))
+        unit: Vector = (total / (length or 1.0)).astype(np.float32)
         return unit
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import msgspec
 import numpy as np
@@ -15,10 +14,10 @@ from stream.messages import Array, Embedded, Embedding, TrackletId
 
 
 class EnrolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The floor that enrolment holds, and how many templates one track gives.
+    """The floor that enrolment holds, and how many templates one person gets from one clip.
 
-    ``min_samples`` and ``min_quality`` hold for a track as a whole. ``same_person``: two tracks of one clip
-    that were never there at once are taken for one person from this inner product on.
+    ``min_samples`` and ``min_quality`` hold for all of a person's tracks together. ``same_person``: two
+    tracks of one clip that were never there at once are taken for one person from this inner product on.
     """
 
     min_samples: int = 50  # two seconds: two gait cycles, so that both legs lead twice
@@ -76,19 +75,24 @@ def apart(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
     return tuple(sorted(chosen, key=lambda e: e.start_ns))
 
 
-def templates_of(track: ClipTrack, source: str, config: EnrolConfig | None = None) -> tuple[NewTemplate, ...]:
-    """The track's best windows as templates; raises GalleryError below the floor."""
+def templates_of(
+    tracks: Sequence[ClipTrack], source: str, config: EnrolConfig | None = None
+) -> tuple[NewTemplate, ...]:
+    """One person's best windows over all their tracks; raises GalleryError below the floor."""
     config = config or EnrolConfig()
-    where = f"track {track.tracklet}"
-    if track.samples < config.min_samples:
-        what = f"{track.samples} valid samples are too few to enrol"
+    where = f"{source}, track {', '.join(str(track.tracklet) for track in tracks)}"
+    samples = sum(track.samples for track in tracks)
+    if samples < config.min_samples:
+        what = f"{samples} valid samples are too few to enrol"
         fix = "Let the person walk longer in full view"
         raise GalleryError(what, where=where, wanted=f"at least {config.min_samples}", fix=fix)
-    if track.quality < config.min_quality:
-        what = f"quality {track.quality:.2f} is too low to enrol"
+    quality = sum(track.quality * track.samples for track in tracks) / samples
+    if quality < config.min_quality:
+        what = f"quality {quality:.2f} is too low to enrol"
         fix = "Use a clip with the whole body in view, nearer and unhidden"
         raise GalleryError(what, where=where, wanted=f"at least {config.min_quality:.2f}", fix=fix)
-    return window_templates(apart(track.embeddings), source, config.max_templates)
+    windows = [window for track in tracks for window in apart(track.embeddings)]
+    return window_templates(windows, source, config.max_templates)
 
 
 def window_templates(windows: Sequence[Embedding], source: str, limit: int) -> tuple[NewTemplate, ...]:
@@ -109,16 +113,19 @@ def enrol_one(
     if not tracks:
         fix = "Use a clip in which one person walks for a few seconds in full view"
         raise GalleryError("nobody walks long enough to be enrolled", where=source, fix=fix)
-    enough = [track for track in tracks if track.samples >= config.min_samples]
-    if not enough:
-        return templates_of(max(tracks, key=lambda track: track.samples), source, config)
-    for one, other in combinations(enough, 2):
-        if one.beside(other) or _likeness(one, other) < config.same_person:
-            listed = ", ".join(str(track.tracklet) for track in enough)
+    main = max(tracks, key=lambda track: track.samples)
+    theirs = [main]
+    for track in tracks:
+        same = (
+            not any(track.beside(other) for other in theirs) and _likeness(main, track) >= config.same_person
+        )
+        if same and track is not main:
+            theirs.append(track)
+        elif track is not main and track.samples >= config.min_samples:
             fix = "Say which track is the person's, or use a clip with one person"
-            raise GalleryError(f"several people walk in it ({listed})", where=source, wanted="one", fix=fix)
-    found = [template for track in enough for template in templates_of(track, source, config)]
-    return tuple(sorted(found, key=lambda t: (t.quality, t.samples), reverse=True)[: config.max_templates])
+            both = f"{main.tracklet}, {track.tracklet}"
+            raise GalleryError(f"several people walk in it ({both})", where=source, wanted="one", fix=fix)
+    return templates_of(theirs, source, config)
 
 
 def enrol_named(
@@ -129,17 +136,14 @@ def enrol_named(
 ) -> dict[str, tuple[NewTemplate, ...]]:
     """Templates by name for a clip whose tracks somebody named; tracks without a name are left out.
 
-    Of a person's tracks those above the floor count; raises GalleryError where none is, or none was named.
+    Raises GalleryError where somebody's tracks are below the floor or gave nothing.
     """
-    config = config or EnrolConfig()
     found: dict[str, tuple[NewTemplate, ...]] = {}
     for name in sorted(set(names.values())):
         theirs = [track for track in tracks if names.get(track.tracklet) == name]
         if not theirs:
             raise GalleryError(f"{name} has no track long enough", where=source, fix="Use a longer clip")
-        enough = [track for track in theirs if track.samples >= config.min_samples]
-        enough = enough or [max(theirs, key=lambda track: track.samples)]
-        found[name] = tuple(template for track in enough for template in templates_of(track, source, config))
+        found[name] = templates_of(theirs, source, config)
     return found
 
 

@@ -66,6 +66,12 @@ def test_a_track_that_was_broken_is_one_person() -> None:
     assert len(enrol_one(broken, "ada.mp4", CONFIG)) == CONFIG.max_templates
 
 
+def test_a_short_piece_of_the_same_walk_joins_in() -> None:
+    piece = [embedding(unit(77, near=unit(1)), 1, 20.0, samples=30)]
+    templates = enrol_one(tracks([embedding(unit(1), samples=60)], piece), "ada.mp4", CONFIG)
+    assert sorted(t.samples for t in templates) == [30, 60, 90]
+
+
 def test_a_passer_by_too_short_to_enrol_is_no_second_person() -> None:
     passer_by = [embedding(unit(9), 1, samples=20)]
     assert len(enrol_one(tracks(walked(0, 1), passer_by), "ada.mp4", CONFIG)) == 4
@@ -95,10 +101,10 @@ def test_several_people_are_enrolled_where_they_are_named() -> None:
     assert {name: len(templates) for name, templates in enrolled.items()} == {"Ada": 4, "Ben": 4}
 
 
-def test_a_named_persons_short_tracks_are_left_out() -> None:
-    found = tracks(walked(0, 1), [embedding(unit(5), 3, samples=20)])
+def test_all_of_a_named_persons_tracks_count_together() -> None:
+    found = tracks([embedding(unit(5), 0, samples=30)], [embedding(unit(5), 3, 9.0, samples=30)])
     enrolled = enrol_named(found, {tracklet(0): "Ada", tracklet(3): "Ada"}, "a.mp4", CONFIG)
-    assert len(enrolled["Ada"]) == 4
+    assert sorted(t.samples for t in enrolled["Ada"]) == [30, 30, 60]
 
 
 def test_a_named_person_without_a_good_track_is_refused() -> None:
@@ -112,13 +118,13 @@ def test_a_named_person_without_a_good_track_is_refused() -> None:
 def test_a_track_gives_its_best_windows() -> None:
     windows = [embedding(unit(k), at_s=2.0 * k, quality=0.5 + 0.05 * k) for k in range(1, 9)]
     (track,) = tracks(windows)
-    kept = templates_of(track, "a", CONFIG)
+    kept = templates_of([track], "a", CONFIG)
     assert [t.quality for t in kept] == pytest.approx([0.725, 0.9, 0.85, 0.8])  # the whole, then the best
 
 
 def test_one_window_is_kept_once() -> None:
     (track,) = tracks([embedding(unit(1), samples=60)])
-    assert len(templates_of(track, "a", CONFIG)) == 1
+    assert len(templates_of([track], "a", CONFIG)) == 1
 
 
 def test_neighbouring_tracks_are_not_beside_each_other() -> None:
