@@ -10,6 +10,7 @@ from typing import Final
 from gait.data.errors import DataError
 from gait.data.opengait import OpenGaitTree, SilSkeletonTree
 from gait.data.preparations.poses import CasiaBPose, OumvlpPose, SkeletonArrays
+from gait.data.preparations.prepared import Prepared
 from gait.data.preparations.trees import NAMINGS, SilhouetteTree
 from gait.data.preparations.ucalgary import UCalgary
 from gait.data.preparations.usf import UsfHumanId
@@ -46,6 +47,7 @@ KINDS: Final[dict[str, Kind]] = {
     "videos": Kind("PERSON/*.mp4", VideoFolders, perceives=True),
     "skeletons": Kind("PERSON/*.npy of (frames, joints, 3), --joints", SkeletonArrays),
     "ucalgary": Kind("subjectN_Seq_R_..._COND.csv, Kinect v2", lambda root, _: UCalgary(root)),
+    "prepared": Kind("our own form: for another --layout, or to pair it with --poses", Prepared),
     "usf": Kind("Gal.mat, PrbA.mat to PrbG.mat", lambda root, _: UsfHumanId(root)),
 }
 

@@ -148,7 +148,7 @@ def read_modalities(files: Sequence[Path]) -> Loaded:
                 where=str(path),
                 wanted="modalities of equal length",
             )
-        kind, own = _kind_of(values)
+        kind, own = _kind_of(values, path)
         if kind in parts:
             raise DataError(f"is a second file of {kind}", where=str(path), fix="Choose with --data-in-use")
         if kind:
@@ -191,13 +191,16 @@ def _array_in(path: Path) -> NDArray[Any]:
     return value
 
 
-def _kind_of(values: NDArray[Any]) -> tuple[str, Layout | None]:
+def _kind_of(values: NDArray[Any], path: Path) -> tuple[str, Layout | None]:
+    """Sixteen joints are metres unless the file is called 2D: both layouts of ours have three numbers."""
     if values.ndim != 3:
         return "", None
-    if values.shape[2] == 3:
-        layout = _LAYOUTS.get(values.shape[1])
-        return ("joints_3d" if layout is GAITWAY16 else "joints_2d" if layout else ""), layout
-    return "silhouettes", None
+    if values.shape[2] != 3:
+        return "silhouettes", None
+    layout = _LAYOUTS.get(values.shape[1])
+    if layout is None:
+        return "", None
+    return ("joints_3d" if layout is GAITWAY16 and "2d" not in path.stem else "joints_2d"), layout
 
 
 def _partition_in(root: Path, people: frozenset[str]) -> Partition:

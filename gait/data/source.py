@@ -61,12 +61,14 @@ class Options:
     """What may be said about a data set beyond where it is.
 
     ``keypoints`` of OUMVLP-Pose; ``joints`` the layout of bare skeleton arrays; ``data_in_use`` which
-    modalities of an OpenGait tree are read, in file-name order (empty: all that are understood).
+    modalities of an OpenGait tree are read, in file-name order (empty: all that are understood); ``poses``
+    a prepared data set whose joints go beside these silhouettes.
     """
 
     keypoints: Keypoints = "openpose18"
     joints: Layout = GAITWAY16
     data_in_use: tuple[bool, ...] = ()
+    poses: Path | None = None
     perceive: Perceive | None = field(default=None, compare=False)
 
 

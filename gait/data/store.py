@@ -93,6 +93,12 @@ class DataSet:
         wanted = frozenset(people)
         return tuple(entry for entry in self.entries if entry.person in wanted)
 
+    def entry(self, key: Key) -> Entry:
+        """The sequence of a key; raises DataError where there is none."""
+        if key not in self._records:
+            raise DataError(f"no sequence {'/'.join(key)}", where=str(self.folder))
+        return self._records[key].entry
+
     def read(self, entry: Entry, indices: Frames = None) -> Walk:
         """The walk, or those frames of it (any order, repeats allowed), in arrays of the caller's own.
 
@@ -125,9 +131,7 @@ class DataSet:
                 )
 
     def _record(self, entry: Entry) -> Record:
-        if entry.key not in self._records:
-            raise DataError(f"no sequence {entry}", where=str(self.folder))
-        return self._records[entry.key]
+        return self._records[self.entry(entry.key).key]
 
     def _part(self, block: Block, frames: NDArray[Any] | slice) -> NDArray[Any]:
         rows = self._shard(block.shard)[block.offset : block.end].reshape(block.shape[0], block.frame_bytes)
