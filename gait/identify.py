@@ -38,7 +38,7 @@ class DecisionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``half_life_s``: the time in which what a track has shown loses half its weight against what it shows.
     """
 
-    accept: float = 0.75  # of three enrolled, a score of about 0.82: one impostor in 400 gets there
+    accept: float = 0.75  # of three enrolled, a score of about 0.82: one impostor in 280 gets there
     release: float = 0.5
     patience: int = 2
     min_samples: int = 38  # 1.5 s of the 25 Hz grid: more than one gait cycle at the slowest walk
