@@ -13,12 +13,13 @@ import msgspec
 from commands.cli import add_config_arguments, add_json_argument, print_json, progress, say
 from commands.config import PipelineConfig, load_config
 from commands.observe import observe
+from gait.data.chosen import Chosen
 from gait.data.errors import DataError
 from gait.data.kinds import KINDS, preparation_of
 from gait.data.layouts import export_grew, export_opengait
 from gait.data.prepare import REPORT, Progress, Report, prepare
 from gait.data.sheets import write_sheets
-from gait.data.source import KEYPOINT_LAYOUTS, Options, Perceive
+from gait.data.source import KEYPOINT_LAYOUTS, Options, Perceive, Preparation
 from gait.data.store import DataSet
 from gait.data.tracked import one_walk
 from gait.inputs import Walk
@@ -42,6 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", choices=LAYOUTS, default="ours", help="how to write it (default ours)")
     parser.add_argument("--partition", type=Path, metavar="JSON", help="a split of TRAIN_SET and TEST_SET")
     _add_source_options(parser)
+    parser.add_argument("--conditions", default="", metavar="A,B", help="only these (default: all)")
+    parser.add_argument("--views", default="", metavar="A,B", help="only these (default: all)")
+    parser.add_argument("--everyone", choices=("train", "test"), default="", help="all people on one side")
     parser.add_argument("--maps", action="store_true", help="with --layout opengait: heat maps of the joints")
     parser.add_argument("--sheets", action="store_true", help="write GEIs and contact sheets to look at")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read (default: the cores)")
@@ -76,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     options = _options(arguments)
     ours = arguments.folder if arguments.layout == "ours" else arguments.folder / OURS
-    preparation = preparation_of(arguments.kind, arguments.source, options)
+    preparation = _chosen(arguments, preparation_of(arguments.kind, arguments.source, options))
     report = _watched(
         "reading",
         # Perception has a bar of its own for every video.
@@ -84,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.kind,
             preparation,
             ours,
-            settings=_settings(arguments.kind, options),
+            settings=_settings(arguments, options),
             partition_file=arguments.partition,
             workers=arguments.workers,
             progress=show,
@@ -141,9 +145,24 @@ def _perception(arguments: argparse.Namespace) -> Perceive:
     return perceive
 
 
-def _settings(kind: str, options: Options) -> str:
+def _chosen(arguments: argparse.Namespace, whole: Preparation) -> Preparation:
+    conditions, views = _words(arguments.conditions), _words(arguments.views)
+    if not conditions and not views and not arguments.everyone:
+        return whole
+    return Chosen(whole, conditions, views, arguments.everyone)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _settings(arguments: argparse.Namespace, options: Options) -> str:
     """What must be the same when a stopped run is taken up again."""
+    kind = arguments.kind
     told: dict[str, Any] = {"kind": kind}
+    for name in ("conditions", "views", "everyone"):
+        if getattr(arguments, name):
+            told[name] = getattr(arguments, name)
     if kind == "oumvlp-pose":
         told["keypoints"] = options.keypoints
     if kind == "skeletons":

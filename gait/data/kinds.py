@@ -33,7 +33,7 @@ def _tree(kind: str) -> Kind:
 
 KINDS: Final[dict[str, Kind]] = {
     "opengait": Kind("id/type/view/*.pkl, partition.json", OpenGaitTree),
-    "silskeleton": Kind("{sil,skeleton}/SEQ/NAME.pkl", lambda root, _: SilSkeletonTree(root)),
+    "silskeleton": Kind("{sil,skeleton}/SEQ/NAME.pkl", SilSkeletonTree),
     "casia-b": _tree("casia-b"),
     "casia-b-videos": Kind("001-nm-01-090.avi", CasiaBVideos, perceives=True),
     "casia-b-pose": Kind("GaitGraph's pose CSV", lambda root, _: CasiaBPose(root)),

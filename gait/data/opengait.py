@@ -65,16 +65,7 @@ class OpenGaitTree:
 
     def load(self, found: Found) -> Loaded:
         """The modalities in use; raises DataError where they differ in length or are unknown."""
-        files = found.files
-        if self.options.data_in_use:
-            if len(self.options.data_in_use) != len(files):
-                raise DataError(
-                    f"{len(files)} modalities",
-                    where=str(files[0].parent),
-                    wanted=f"{len(self.options.data_in_use)}, as data_in_use has",
-                )
-            files = tuple(f for f, used in zip(files, self.options.data_in_use, strict=True) if used)
-        return read_modalities(files)
+        return read_modalities(_in_use(found.files, self.options))
 
     def partition(self, people: frozenset[str]) -> Partition:
         """partition.json of the root, where there is one."""
@@ -86,6 +77,7 @@ class SilSkeletonTree:
     """``root/{sil,skeleton}/SEQ/NAME.pkl``; SEQ is 001-nm-01-090 or else the person, NAME the sequence."""
 
     root: Path
+    options: Options = field(default_factory=Options)
     parallel: bool = True
 
     def find(self) -> Listing:
@@ -105,7 +97,7 @@ class SilSkeletonTree:
 
     def load(self, found: Found) -> Loaded:
         """Silhouettes and 3D joints; raises DataError where they differ in length."""
-        return read_modalities(found.files)
+        return read_modalities(_in_use(found.files, self.options))
 
     def partition(self, people: frozenset[str]) -> Partition:
         """partition.json of the root, where there is one."""
@@ -165,6 +157,19 @@ def read_modalities(files: Sequence[Path]) -> Loaded:
             layout,
         )
     )
+
+
+def _in_use(files: tuple[Path, ...], options: Options) -> tuple[Path, ...]:
+    used = options.data_in_use
+    if not used:
+        return files
+    if len(used) != len(files) or not any(used):
+        raise DataError(
+            f"{len(files)} modalities",
+            where=str(files[0].parent),
+            wanted=f"{len(used)}, as data_in_use has, one of them true",
+        )
+    return tuple(file for file, wanted in zip(files, used, strict=True) if wanted)
 
 
 def as_silhouettes(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:

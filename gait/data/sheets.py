@@ -83,7 +83,8 @@ def _fitted(joints: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _sticks(points: NDArray[np.float32], layout: Layout) -> Image:
     image = np.zeros((CELL, CELL), np.uint8)
-    near = np.isfinite(points).all(axis=1) & (np.abs(np.nan_to_num(points)) < 10 * CELL).all(axis=1)
+    inside = np.abs(np.nan_to_num(points, nan=np.inf)) < 10 * CELL
+    near = np.atleast_1d(inside.all(axis=1))
     for a, b in layout.edges:
         if near[a] and near[b]:
             start, end = (tuple(np.rint(points[k]).astype(int).tolist()) for k in (a, b))

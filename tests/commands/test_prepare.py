@@ -61,6 +61,7 @@ def test_every_layout(tmp_path: Path, layout: str, file: str) -> None:
         (["--data-in-use", "true,maybe"], "wanted true and false"),
         (["--joints", "kinect99"], "no skeleton layout kinect99"),
         (["--partition", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["--conditions", "nm-09"], "wanted conditions of nm-01, nm-05; views of 090"),
         (["--layout", "opengait", "--maps"], "heat maps need 2D joints"),
     ],
 )
@@ -83,3 +84,13 @@ def test_a_begun_folder_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="prepared otherwise"):
         run("opengait", str(tmp_path / "tree"), str(tmp_path / "out"))
+
+
+def test_a_part_is_chosen_and_everyone_put_on_one_side(tmp_path: Path) -> None:
+    source = str(casia(tmp_path / "in"))
+    flags = ("--conditions", "nm-05", "--views", "090,108", "--everyone", "train")
+    assert run("casia-b", source, str(tmp_path / "out"), *flags) == 0
+    data = DataSet.open(tmp_path / "out")
+    assert [str(entry) for entry in data.entries] == ["001/nm-05/090", "075/nm-05/090"]
+    assert data.partition.train == ("001", "075")
+    assert data.partition.test == ()

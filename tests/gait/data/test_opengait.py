@@ -152,6 +152,9 @@ def test_the_pair_of_trees_gives_silhouettes_and_3d_joints(tmp_path: Path) -> No
     assert wanted.joints_3d is not None
     assert np.array_equal(walk.joints_3d, wanted.joints_3d)
     assert report.dropped[0].reason == "it has no partner under skeleton/"
+    alone = SilSkeletonTree(tmp_path / "in", Options(data_in_use=(True, False)))
+    prepare("silskeleton", alone, tmp_path / "alone")
+    assert not DataSet.open(tmp_path / "alone").holds("joints_3d")
 
 
 def test_many_processes_give_the_same_files_as_one(tmp_path: Path) -> None:
