@@ -22,6 +22,19 @@ class StepLine(msgspec.Struct, frozen=True, tag_field="kind", tag="step"):
     seconds_left: float
     peak_memory_mib: float
 
+    @property
+    def passing(self) -> bool:
+        """Shown until the next one comes."""
+        return True
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(round(self.seconds_left), 60)
+        hours, minutes = divmod(minutes, 60)
+        return (
+            f"step {self.step}  loss {self.loss:.4f}  rate {self.rate:.3g}  {self.clips_per_s:.1f} clips/s  "
+            f"{hours}:{minutes:02d}:{seconds:02d} left  peak {self.peak_memory_mib:.0f} MiB"
+        )
+
 
 class ValidationLine(msgspec.Struct, frozen=True, tag_field="kind", tag="validation"):
     """One validation after ``step`` steps: rank-1 among the held-out people."""
@@ -29,6 +42,15 @@ class ValidationLine(msgspec.Struct, frozen=True, tag_field="kind", tag="validat
     step: int
     rank_1: float
     best: bool
+
+    @property
+    def passing(self) -> bool:
+        """Shown until the next one comes."""
+        return False
+
+    def __str__(self) -> str:
+        best = ", the best so far" if self.best else ""
+        return f"step {self.step}: rank-1 among held-out people {self.rank_1:.3f}{best}"
 
 
 Line = StepLine | ValidationLine

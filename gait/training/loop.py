@@ -234,6 +234,7 @@ class Run:
         if best and self.patience.best_step != self.step:
             prefix = state.NET if self.average is None else state.AVERAGE
             state.put_net(net, self.checkpoints.read(self.patience.best_step)[1], prefix)
+        self.processes.align(net)
         lines = read_log(self.out / LOG)
         report = TrainingReport(
             weights=MODEL,

@@ -63,6 +63,12 @@ class Processes:
         parts[self.rank] = mine
         return torch.cat(parts)
 
+    def align(self, net: nn.Module) -> None:
+        """The leading process's net in all: batch norms count in each for themselves."""
+        if self.count > 1:
+            for tensor in net.state_dict().values():
+                distributed.broadcast(tensor, 0)
+
     def wrapped(self, net: nn.Module, *, all_used: bool) -> nn.Module:
         """The net as it is trained: alone, or averaging gradients with its copies.
 

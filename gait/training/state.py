@@ -67,9 +67,10 @@ def take_random(processes: Processes) -> tuple[Tensors, list[Any], dict[str, Any
 
 def put_random(tensors: Tensors, facts: Facts, processes: Processes) -> None:
     """As ``take_random`` found them."""
-    torch.set_rng_state(tensors[_TORCH][processes.rank])
+    # A copy: torch reads a view as if it began where its memory does.
+    torch.set_rng_state(tensors[_TORCH][processes.rank].clone())
     if processes.device.type == "cuda" and _CUDA in tensors:
-        torch.cuda.set_rng_state(tensors[_CUDA][processes.rank], processes.device)
+        torch.cuda.set_rng_state(tensors[_CUDA][processes.rank].clone(), processes.device)
     version, numbers, spare = facts.python
     random.setstate((version, tuple(numbers), spare))
     key = np.asarray(facts.numpy["state"]["key"], np.uint32)

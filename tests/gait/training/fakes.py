@@ -10,7 +10,6 @@ from gait.inputs import Walk
 from gait.sample import sample_walk
 from gait.training.config import TrainingConfig
 
-
 EVERYBODY = Partition()
 
 
