@@ -73,7 +73,7 @@ class LifeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     A track whose last box came within ``border`` heights of the picture's edge, and that did not move away
     from it by ``inward_speed`` heights per second, is kept ``exit_s`` only: it has probably left, and whoever
-    enters there next is somebody else.
+    enters there next is somebody else. In its first ``entering_s`` a track cannot be leaving.
     """
 
     confirm_hits: Count = 2
@@ -81,6 +81,7 @@ class LifeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exit_s: Seconds = 0.15  # 0.4 lets enterers take over tracks of leavers (24 people: purity 98.3 -> 96.9 %)
     border: Share = 0.02
     inward_speed: Amount = 0.1
+    entering_s: Amount = 0.3
     max_tracks: Count = 512
 
 
@@ -122,13 +123,13 @@ class StitchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``stranger_distance`` is what a link competes with: the distance at which somebody new is as likely.
     """
 
-    hold_s: Seconds = 12.0
+    hold_s: Seconds = 15.0
     max_distance: Amount = 0.6
     stranger_distance: Amount = 0.45
     distance_scale: Annotated[float, msgspec.Meta(gt=0.0)] = 0.05
-    min_confidence: Share = 0.9
+    min_confidence: Share = 0.8
     retract_distance: Amount = 0.75
-    min_samples: Count = 15
+    min_samples: Count = 8  # 15 leaves the short tracklets at the picture's edges alone for good
 
     max_speed_heights: Amount = 1.5
     slack_heights: Amount = 1.0

@@ -239,13 +239,14 @@ class CameraTracker:
         self.hints[rows] = found.hints[columns]
         self.keypoints[rows] = self._relative(found, columns)
         leaving = self._leaving(rows, found.at_border[columns]).tolist()
+        entering_ns = self.config.life.entering_s * NS_PER_S
         for state in self.states:
             state.person = None
         for row, column, leaves in zip(rows.tolist(), columns.tolist(), leaving, strict=True):
             state = self.states[row]
             state.person = int(found.index[column])
             state.score = float(found.scores[column])
-            state.leaving = leaves
+            state.leaving = leaves and now_ns - state.first_ns >= entering_ns
             state.last_ns = now_ns
             state.hits += 1
             state.confirmed = state.confirmed or state.hits >= self.config.life.confirm_hits

@@ -174,8 +174,8 @@ def test_who_left_the_picture_is_not_taken_for_the_next_to_come_in() -> None:
     def at_edge() -> list[Person]:
         return [person((0.0, 100.0, 40.0, 340.0))]
 
-    steps = play(CameraTracker("door", "r"), *[at_edge()] * 5, *[[]] * 15, at_edge(), at_edge())
-    assert numbers(steps[4]) == [0]
+    steps = play(CameraTracker("door", "r"), *[at_edge()] * 10, *[[]] * 15, at_edge(), at_edge())
+    assert numbers(steps[9]) == [0]
     assert numbers(steps[-1]) == [1]
 
 

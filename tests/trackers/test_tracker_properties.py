@@ -53,7 +53,13 @@ def slowed(config: TrackConfig, factor: float) -> TrackConfig:
             start_speed=motion.start_speed / factor,
             size_memory_s=motion.size_memory_s * factor,
         ),
-        life=msgspec.structs.replace(life, lost_s=life.lost_s * factor, exit_s=life.exit_s * factor),
+        life=msgspec.structs.replace(
+            life,
+            lost_s=life.lost_s * factor,
+            exit_s=life.exit_s * factor,
+            entering_s=life.entering_s * factor,
+            inward_speed=life.inward_speed / factor,
+        ),
     )
 
 
