@@ -32,6 +32,7 @@ class Outcome:
 
     evaluation: Evaluation
     studied: tuple[Studied, ...]
+    metric: Metric
 
 
 def evaluate(
@@ -62,6 +63,7 @@ def evaluate(
     return Outcome(
         Evaluation(protocol, subject.name, metric, control or "none", tuple(groups), _notes(groups)),
         tuple(studied),
+        metric,
     )
 
 
