@@ -41,7 +41,7 @@ _DAMAGED: Final = (
 
 @dataclass(frozen=True)
 class Tensors:
-    """A file's samples: ``frames`` (n, 10, 32, 22), ``labels`` (n,)."""
+    """A file's samples: ``frames`` (n, 10, 32, 22), 1 where the body is; ``labels`` (n,)."""
 
     frames: NDArray[Any]
     labels: NDArray[np.int64]
@@ -93,4 +93,10 @@ def read_tensors(path: Path) -> Tensors:
     tensor, known = np.asarray(features[0]), np.asarray(labels[0]).ravel().astype(np.int64)
     if tensor.ndim != 4 or tensor.shape[2] != FRAMES or tensor.shape[3] != len(known):
         raise DataError(f"a tensor {tensor.shape} with {len(known)} labels", where=str(path), wanted=wanted)
-    return Tensors(np.ascontiguousarray(tensor.transpose(3, 2, 0, 1)), known)
+    frames = np.ascontiguousarray(tensor.transpose(3, 2, 0, 1))
+    return Tensors(1 - frames if _is_inverted(frames) else frames, known)
+
+
+def _is_inverted(frames: NDArray[Any]) -> bool:
+    """Whether the ground is 1 and the body 0, as in the published files: the outer columns are ground."""
+    return bool(np.mean(frames[..., [0, -1]] == 1) > 0.5)

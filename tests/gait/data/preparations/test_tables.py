@@ -55,19 +55,22 @@ def test_a_bad_table_is_dropped_with_its_reason(tmp_path: Path, content: str, to
     assert [(d.where, told in d.reason) for d in report.dropped] == [(str(bad), True)]
 
 
-def tensors(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def tensors(folder: Path, ground: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """As published, the ground is 1; the gallery comes back with the body as 1."""
     folder.mkdir()
     rng = np.random.default_rng(1)
     gallery, probe = ((rng.random((32, 22, 10, n)) > 0.5).astype(np.uint8) for n in (4, 3))
+    gallery[:, [0, -1]] = probe[:, [0, -1]] = ground
     scipy.io.savemat(
         folder / "Gal.mat", {"fea3Dg": gallery, "gndg": np.array([[1], [1], [2], [3]], np.uint8)}
     )
     scipy.io.savemat(folder / "PrbA.mat", {"fea3D": probe, "gnd": np.array([[1], [0], [3]], np.uint8)})
-    return gallery, probe
+    return (1 - gallery, 1 - probe) if ground else (gallery, probe)
 
 
-def test_usf_tensors_become_a_gallery_and_probes(tmp_path: Path) -> None:
-    gallery, _ = tensors(tmp_path / "in")
+@pytest.mark.parametrize("ground", [0, 1])
+def test_usf_tensors_become_a_gallery_and_probes(tmp_path: Path, ground: int) -> None:
+    gallery, _ = tensors(tmp_path / "in", ground)
     prepare("usf", UsfHumanId(tmp_path / "in"), tmp_path / "out")
     data = DataSet.open(tmp_path / "out")
     assert [(e.person, e.role) for e in data.entries if e.condition == "A"] == [
@@ -96,3 +99,7 @@ def test_the_real_recordings_are_read_whole(tmp_path: Path) -> None:
     assert (report.sequences, report.people, report.dropped) == (60, 10, ())
     report = prepare("usf", UsfHumanId(Path(root) / "usf17"), tmp_path / "usf")
     assert (report.sequences, report.dropped) == (731 + 727, ())
+    data = DataSet.open(tmp_path / "usf")
+    mean = np.mean([data.read(entry).silhouettes for entry in data.entries[::50]], axis=(0, 1))
+    assert mean[:, 9:13].mean() > 150
+    assert mean[:, [0, -1]].mean() < 50
