@@ -4,7 +4,7 @@ casia-b, ou-mvlp, sustech1k   view matrix: probe view x gallery view without the
 ccpg-gait, ccpg-reid          four changes of clothes, as a view matrix or as one ranked list; never mixed
 gait3d, grew, ccvid           the data set's own lists of probes and gallery
 leave-run-out                 each run of a person against the normal runs that are left (UCalgary Kinect)
-usf                           gallery against probe; half-cycles joined to walks, and each by itself
+usf                           gallery against each probe set; half-cycles joined to walks, and each by itself
 lists                         any data set whose index lists probes and gallery
 """
 
@@ -86,11 +86,10 @@ class OwnLists:
 
     groups: tuple[tuple[str, Exclude], ...] = (("all", "nothing"),)
     rest: bool = False
-    joined: bool = False
     by_condition: Condition | None = None
 
     def trials(self, entries: Sequence[Entry], partition: Partition) -> list[Trial]:
-        """One trial per group, and one with joined walks before it where walks come in pieces."""
+        """One trial per group."""
         chosen = tested(entries, partition)
         probes = [i for i in chosen if entries[i].role == "probe"]
         gallery = [i for i in chosen if entries[i].role == "gallery"]
@@ -99,17 +98,34 @@ class OwnLists:
             gallery = _taken(entries, chosen, self.by_condition.gallery)
         if not gallery and self.rest:
             gallery = [i for i in chosen if entries[i].role != "probe"]
-        found = []
-        for group, exclude in self.groups:
-            if self.joined:
-                # Nobody knows which pieces of people without a name belong together.
-                named = [i for i in probes if entries[i].person != NOT_ENROLLED]
-                found.append(
-                    Trial(f"{group}, walks", indices(named), indices(gallery), exclude=exclude, joined=True)
-                )
-            name = f"{group}, pieces" if self.joined else group
-            found.append(Trial(name, indices(probes), indices(gallery), exclude=exclude))
-        return found
+        return [
+            Trial(group, indices(probes), indices(gallery), exclude=exclude) for group, exclude in self.groups
+        ]
+
+
+@dataclass(frozen=True)
+class JoinedProbes:
+    """Each probe set (a condition of role probe) against the gallery, as whole walks and piece by piece."""
+
+    def trials(self, entries: Sequence[Entry], partition: Partition) -> list[Trial]:
+        """Two trials per probe set; all walks first, so that they are compared at a glance."""
+        chosen = tested(entries, partition)
+        gallery = indices([i for i in chosen if entries[i].role == "gallery"])
+        sets: dict[str, list[int]] = {}
+        for i in sorted(chosen, key=lambda i: entries[i].condition):
+            if entries[i].role == "probe":
+                sets.setdefault(entries[i].condition, []).append(i)
+        walks = [
+            # Nobody knows which pieces of people without a name belong together.
+            Trial(
+                f"{name}, walks",
+                indices([i for i in probes if entries[i].person != NOT_ENROLLED]),
+                gallery,
+                joined=True,
+            )
+            for name, probes in sets.items()
+        ]
+        return walks + [Trial(f"{name}, pieces", indices(probes), gallery) for name, probes in sets.items()]
 
 
 @dataclass(frozen=True)
@@ -138,7 +154,7 @@ class LeaveRunOut:
         return found
 
 
-AnyProtocol = ViewMatrix | RankedList | OwnLists | LeaveRunOut
+AnyProtocol = ViewMatrix | RankedList | OwnLists | JoinedProbes | LeaveRunOut
 
 _CCPG: Final = (
     Condition("CL", ("U0_D0", "U0_D0_BG"), ("U1_D1", "U2_D2", "U3_D3")),
@@ -177,7 +193,7 @@ PROTOCOLS: Final[dict[str, AnyProtocol]] = {
     "grew": OwnLists(by_condition=Condition("all", ("03",), ("01", "02"))),
     "ccvid": OwnLists((("general", "own view"), ("clothes changed", "own view and clothes"))),
     "leave-run-out": LeaveRunOut(),
-    "usf": OwnLists((("probe A", "nothing"),), joined=True),
+    "usf": JoinedProbes(),
     "lists": OwnLists(rest=True),
 }
 

@@ -61,7 +61,14 @@ def evaluate(
         groups.append(measure(chosen, [one.searches for one in ran], pairs, len(ran[0].embedded.names)))
         studied += ran
     return Outcome(
-        Evaluation(protocol, subject.name, metric, control or "none", tuple(groups), _notes(groups)),
+        Evaluation(
+            protocol,
+            subject.name,
+            metric,
+            control or "none",
+            tuple(groups),
+            (*_mean_of_probes(moved, groups), *_notes(groups)),
+        ),
         tuple(studied),
         metric,
     )
@@ -121,3 +128,18 @@ def _notes(groups: Sequence[Group]) -> tuple[str, ...]:
             "Open set: every probe has a mate, so each was searched again with its own identity taken out."
         )
     return tuple(notes)
+
+
+def _mean_of_probes(trials: Sequence[Trial], groups: Sequence[Group]) -> tuple[str, ...]:
+    """The line that tables of several probe sets end with, for whole walks."""
+    joined = {trial.group for trial in trials if trial.joined}
+    taken = [group for group in groups if group.name in joined]
+    if len(taken) < 2:
+        return ()
+    counts = np.array([group.searches - group.without_mate for group in taken], np.float64)
+    means = []
+    for rank in ("1", "5"):
+        shares = np.array([group.rank[rank].value or 0.0 for group in taken])
+        weighted = float(shares @ counts / max(counts.sum(), 1))
+        means.append(f"rank-{rank} {shares.mean():.1%} (each walk alike: {weighted:.1%})")
+    return (f"Mean over the {len(taken)} probe sets, walks: {', '.join(means)}.",)

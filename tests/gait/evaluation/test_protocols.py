@@ -93,7 +93,9 @@ def test_usf_joins_pieces_to_walks_but_not_those_of_nobody_known() -> None:
     entries = entries_of(
         "001/gallery//0:gallery", "001/gallery//1:gallery", "001/A//0:probe", "unknown/A//1:probe"
     )
-    walks, pieces = plan("usf", entries, Partition())
+    entries += entries_of("001/G//0:probe")
+    walks, other, pieces, _ = plan("usf", entries, Partition())
+    assert [trial.group for trial in (walks, other, pieces)] == ["A, walks", "G, walks", "A, pieces"]
     assert (walks.joined, walks.probes.tolist()) == (True, [2])
     assert (pieces.joined, pieces.probes.tolist()) == (False, [2, 3])
 

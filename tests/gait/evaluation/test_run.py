@@ -155,3 +155,15 @@ def test_the_same_person_in_the_same_view_is_passed_over() -> None:
     assert mates("nothing") == ([1, 2, 4, 3], 1)
     assert mates("own view") == ([2, 4, 3], 1)
     assert mates("own view and clothes") == ([4, 3], 2)
+
+
+def test_several_probe_sets_end_with_their_mean() -> None:
+    entries = entries_of(
+        *(f"{p}/gallery//{n}:gallery" for p, n in itertools.product("abcd", "12")),
+        *(f"{p}/A//{n}:probe" for p, n in itertools.product("abcd", "12")),
+        *(f"{p}/B//{n}:probe" for p, n in itertools.product("ab", "12")),
+    )
+    found = evaluate(walks_of(entries, noise=1), baseline("average-silhouette"), "usf").evaluation
+    assert [group.name for group in found.groups] == ["A, walks", "B, walks", "A, pieces", "B, pieces"]
+    assert [group.searches for group in found.groups] == [4, 2, 8, 4]
+    assert found.notes[0].startswith("Mean over the 2 probe sets, walks: rank-1 100.0%")
