@@ -2,7 +2,7 @@
 
     shuffle          the frames in another order: what a net made of their order is gone
     single-frame     the middle frame alone: shape without motion
-    shape-only       a body's lengths without its motion: joints at their median, one average silhouette
+    shape-only       a body's lengths and posture without its motion; one average silhouette
     silhouette-only  the joints gone;   skeleton-only  the silhouettes gone
 
 A control answers only for a net trained as usual: it shows what the net uses, not what could be used.
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gait.inputs import Walk
+from gait.skeleton_layouts import Layout
 from stream.errors import ConfigError
 
 Control = Callable[[Walk], Walk]
@@ -36,7 +37,7 @@ def single_frame(walk: Walk) -> Walk:
 
 
 def shape_only(walk: Walk) -> Walk:
-    """The walk's median body, standing still: each joint at its median place about the pelvis."""
+    """The body standing still: bones of their median length in the mean posture, the mean silhouette."""
     length = _length(walk)
     silhouettes = walk.silhouettes
     if silhouettes.size:
@@ -45,8 +46,8 @@ def shape_only(walk: Walk) -> Walk:
     return replace(
         walk,
         silhouettes=silhouettes,
-        joints_2d=_still(walk.joints_2d) if walk.joints_2d.size else walk.joints_2d,
-        joints_3d=None if walk.joints_3d is None else _still(walk.joints_3d),
+        joints_2d=_still_2d(walk.joints_2d, walk.layout) if walk.joints_2d.size else walk.joints_2d,
+        joints_3d=None if walk.joints_3d is None else _still_3d(walk.joints_3d, walk.layout),
     )
 
 
@@ -97,12 +98,55 @@ def _frames(walk: Walk, order: NDArray[Any]) -> Walk:
     )
 
 
-def _still(joints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The median of each joint over the frames in which it is finite, in every frame."""
-    known = np.isfinite(joints).any(axis=0)
-    median = np.nanmedian(np.where(known, joints, 0), axis=0)
-    median = np.where(known, median, np.nan).astype(np.float32)
-    return np.repeat(median[None], len(joints), axis=0)
+def _still_2d(joints: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
+    """(T, K, 3) pixels and confidence, of which 0 means missing."""
+    seen = joints[..., 2:] > 0
+    body = _body(np.where(seen, joints[..., :2], np.nan), layout)
+    known = np.asarray(np.isfinite(body).all(axis=-1))
+    sure = np.where(known, np.median(joints[..., 2], axis=0), 0)
+    frame = np.concatenate([np.where(known[:, None], body, 0), sure[:, None]], axis=-1)
+    return np.repeat(frame[None].astype(np.float32), len(joints), axis=0)
+
+
+def _still_3d(joints: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
+    """(T, K, 3) metres, NaN where missing."""
+    return np.repeat(_body(joints, layout)[None].astype(np.float32), len(joints), axis=0)
+
+
+def _body(points: NDArray[Any], layout: Layout) -> NDArray[np.float64]:
+    """(K, D): every bone at its median length along its mean direction; NaN where a joint is never known."""
+    points = np.asarray(points, np.float64)
+    known = np.isfinite(points).all(axis=-1)
+    count = np.maximum(known.sum(axis=1), 1)[:, None]
+    centre = np.where(known[..., None], points, 0).sum(axis=1) / count
+    if not known.any():
+        return np.full(points.shape[1:], np.nan)
+    somewhere = np.median(centre[np.asarray(known.any(axis=1))], axis=0)
+    ever = np.asarray(known.any(axis=0))
+    body = np.full(points.shape[1:], np.nan)
+    body[ever] = np.nanmedian((points - centre[:, None])[:, ever], axis=0) + somewhere
+    placed: set[int] = set()
+    for parent, child in _outwards(layout):
+        both = known[:, parent] & known[:, child]
+        if child not in placed and both.any():
+            bones = points[both, child] - points[both, parent]
+            lengths = np.linalg.norm(bones, axis=-1, keepdims=True)
+            mean = np.divide(bones, lengths, out=np.zeros_like(bones), where=lengths > 0).mean(axis=0)
+            size = np.linalg.norm(mean)
+            body[child] = body[parent] + np.median(lengths) * (mean / size if size > 0 else mean)
+            placed |= {parent, child}
+    return body
+
+
+def _outwards(layout: Layout) -> list[tuple[int, int]]:
+    """Edges from the first one's parent outwards, each joint reached once; a ring is left open at its end."""
+    reached, order = {layout.edges[0][0]} if layout.edges else set(), []
+    while step := [
+        (a, b) for edge in layout.edges for a, b in (edge, edge[::-1]) if a in reached and b not in reached
+    ]:
+        order.append(step[0])
+        reached.add(step[0][1])
+    return order
 
 
 def _seed(walk: Walk) -> int:
