@@ -46,6 +46,15 @@ VERBS = {
     "doctor": Verb("doctor", "say what this machine has, what is missing and what to do", "doctor"),
     "models": Verb("models", "show, check or import gait models", "models show silskeletongait"),
     "export": Verb("export", "turn a gait model into a compiled graph", "export gaitgraph2 --format onnx"),
+    "prepare": Verb(
+        "prepare", "bring a data set into our form", "prepare casia-b GaitDatasetB-silh data/casia-b"
+    ),
+    "train": Verb("train", "train a gait model from a configuration", "train configs/siamese_synthetic.yaml"),
+    "evaluate": Verb(
+        "evaluate",
+        "measure a model by a protocol",
+        "evaluate --baseline average-silhouette --protocol usf --data usf17",
+    ),
     "completion": Verb("completion", "print a tab-completion script", "completion bash"),
     "stage": Verb(
         "stage", "run one stage in this process (the pipeline starts these)", "stage perceive", hidden=True

@@ -100,7 +100,7 @@ def prepare(spec: InputSpec, walk: Walk) -> Values:
 def _cut(walk: Walk, width: int) -> Walk:
     """The walk with silhouettes of that width, its joints in their pixels."""
     wide = walk.silhouettes.shape[-1]
-    joints = cut_points(walk.joints_2d, wide, width)
+    joints = cut_points(walk.joints_2d, wide, width) if walk.joints_2d.size else walk.joints_2d
     return replace(walk, silhouettes=cut_width(walk.silhouettes, width), joints_2d=joints)
 
 
@@ -112,7 +112,8 @@ def _maps(spec: InputSpec, walk: Walk) -> Values:
 
 def _depth(spec: InputSpec, walk: Walk) -> Values:
     joints = convert(_joints_3d(walk), walk.layout, GAITWAY16, confidence=False).points
-    points = convert(walk.joints_2d, walk.layout, GAITWAY16).points
+    # Trees of silhouettes and 3D joints alone have no 2D ones; the rasteriser then projects.
+    points = convert(walk.joints_2d, walk.layout, GAITWAY16).points if walk.joints_2d.size else None
     return fusion_input(
         walk.silhouettes,
         {RESULT: joints},
