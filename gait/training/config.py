@@ -163,7 +163,7 @@ class TrainerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     ``reported``: the model that the run hands over. ``patience`` validations without a better one end the
     run, 0 for never; ``validate_every`` 0 for never. ``ema`` is the weights' decay per step, 0 for none.
-    ``keep_every``: checkpoints that stay; best and last always do.
+    ``keep_every``: checkpoints that stay; best and last always do. ``tensorboard``: event files as well.
     """
 
     steps: Count = 60_000
@@ -181,6 +181,7 @@ class TrainerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     keep_every: CountOr0 = 0
     log_every: Count = 10
     longest_validated: Count = 720
+    tensorboard: bool = False
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -24,6 +24,7 @@ from gait.training.batches import Batch, Batches
 from gait.training.build import arithmetic, build_net, training_spec
 from gait.training.checkpoint import Checkpoints, Facts
 from gait.training.config import TrainingConfig
+from gait.training.events import Events
 from gait.training.log import Log, StepLine, ValidationLine, read_log, steps_of
 from gait.training.objective import Objective
 from gait.training.parallel import Processes, joined
@@ -41,10 +42,19 @@ REPORT: Final = "report.json"
 LOG: Final = "log.jsonl"
 CURVES: Final = "curves.png"
 CHECKPOINTS: Final = "checkpoints"
+EVENTS: Final = "tensorboard"
 # What may differ when a run is taken up again: where it runs and how often it speaks, not what it computes.
 _FREE: Final = {
     "data": ("root", "workers"),
-    "trainer": ("device", "threads", "checkpoint_every", "keep_every", "log_every", "reported"),
+    "trainer": (
+        "device",
+        "threads",
+        "checkpoint_every",
+        "keep_every",
+        "log_every",
+        "reported",
+        "tensorboard",
+    ),
 }
 
 
@@ -97,6 +107,7 @@ class Run:
         )
         self.checkpoints = Checkpoints(out / CHECKPOINTS)
         self.log = Log(out / LOG)
+        self.events: Events | None = None
         self.step = 0
         self.patience = Patience()
         self.score: float | None = None
@@ -117,6 +128,8 @@ class Run:
             try:
                 self.out.mkdir(parents=True, exist_ok=True)
                 self.log.begin(self.step)
+                if self.config.trainer.tensorboard:
+                    self.events = Events(self.out / EVENTS, self.step)
             except OSError as error:
                 raise ResourceError(f"cannot be written ({error.strerror})", where=str(self.out)) from error
 
@@ -182,6 +195,8 @@ class Run:
 
     def _tell(self, line: StepLine | ValidationLine) -> None:
         self.log.add(line)
+        if self.events is not None:
+            self.events.add(line)
         if self.watch is not None:
             self.watch(line)
 

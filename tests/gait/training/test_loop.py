@@ -249,8 +249,10 @@ def test_settings_that_contradict_themselves_are_refused(fields, said) -> None:
         msgspec.convert(fields, TrainingConfig)
 
 
-def test_the_report_is_plain_json(tmp_path) -> None:
-    train(config(trainer={"steps": 1}), FakeSource(), tmp_path)
+def test_the_report_is_plain_json_and_event_files_are_written_when_asked_for(tmp_path) -> None:
+    train(config(trainer={"steps": 1, "tensorboard": True}), FakeSource(), tmp_path)
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["config"]["trainer"]["steps"] == 1
     assert found["chosen"] == "last iteration"
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert b"parts/triplet" in events.read_bytes()
