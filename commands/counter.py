@@ -21,6 +21,8 @@ def ask_gallery(config: PipelineConfig, request: ControlRequest) -> dict[str, An
     """What the gallery answers; raises GalleryError with its one line where it refuses."""
     path = Path(config.gallery.path)
     holder = holder_of(path)
+    if holder is None and not path.exists() and request.verb != "gallery.enrol":
+        return _nobody(path, request)
     if holder is not None and holder.endpoint:
         reply = ask(holder.endpoint, request, timeout_s=PATIENCE_S)
     else:
@@ -28,6 +30,15 @@ def ask_gallery(config: PipelineConfig, request: ControlRequest) -> dict[str, An
     if not reply.ok:
         raise GalleryError(reply.error)
     return reply.result
+
+
+def _nobody(path: Path, request: ControlRequest) -> dict[str, Any]:
+    """The answer where there is no gallery yet: looking must not make one."""
+    if request.verb == "gallery.list":
+        return {"epoch": 0, "people": []}
+    raise GalleryError(
+        "there is no gallery yet", where=str(path), fix="Start it: run_pipeline.py enrol CLIP --name NAME"
+    )
 
 
 def _directly(path: Path, request: ControlRequest) -> ControlReply:

@@ -130,6 +130,12 @@ def test_a_gallery_that_is_no_gallery(gaitway: Run, tmp_path: Path) -> None:
     refused(gaitway("gallery", "list"), "gallery.sqlite")
 
 
+def test_looking_for_a_gallery_makes_none(gaitway: Run, tmp_path: Path) -> None:
+    assert gaitway("gallery", "list").returncode == 0
+    refused(gaitway("gallery", "show", "Ada"), "no gallery", "enrol")
+    assert not list(tmp_path.glob("gallery*"))
+
+
 def test_a_wrong_walkers_address(gaitway: Run) -> None:
     refused(gaitway("run", "--source", "walkers:poeple=3"), "people")
 
