@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import torch
 
 from gait.models import checkpoints as nets
@@ -30,6 +29,7 @@ from gait.training.objective import Objective
 from gait.training.parallel import Processes, joined
 from gait.training.people import Source, split
 from gait.training.report import TrainingReport, peak_memory_mib, write_report
+from gait.training.same_run import check_same_run, check_shares, plain
 from gait.training.schedules import pace_at
 from gait.training.stepper import Stepper
 from gait.training.validate import validation_score
@@ -43,19 +43,6 @@ LOG: Final = "log.jsonl"
 CURVES: Final = "curves.png"
 CHECKPOINTS: Final = "checkpoints"
 EVENTS: Final = "tensorboard"
-# What may differ when a run is taken up again: where it runs and how often it speaks, not what it computes.
-_FREE: Final = {
-    "data": ("root", "workers"),
-    "trainer": (
-        "device",
-        "threads",
-        "checkpoint_every",
-        "keep_every",
-        "log_every",
-        "reported",
-        "tensorboard",
-    ),
-}
 
 
 def train(
@@ -92,7 +79,7 @@ class Run:
     ) -> None:
         self.config, self.source, self.out, self.processes, self.watch = config, source, out, processes, watch
         settings = config.trainer
-        _check_shares(config, processes)
+        check_shares(config, processes)
         self.split = split(source, config.data, validating=settings.validate_every > 0)
         objective = Objective(config.losses)
         state.seed_all(settings.seed, rank=0)
@@ -212,7 +199,7 @@ class Run:
         facts = Facts(
             step=self.step,
             seed=self.config.trainer.seed,
-            config=_plain(self.config),
+            config=plain(self.config),
             data=self.split.digest(),
             processes=self.processes.count,
             optimizer=groups,
@@ -229,7 +216,7 @@ class Run:
         self.checkpoints.keep({self.step, self.patience.best_step}, self.config.trainer.keep_every)
 
     def _restore(self, facts: Facts, tensors: state.Tensors) -> None:
-        _check_same_run(facts, self.config, self.split.digest(), self.processes, self.out)
+        check_same_run(facts, self.config, self.split.digest(), self.processes, self.out)
         state.put_net(self.net, tensors)
         if self.average is not None:
             state.put_net(self.average.net, tensors, state.AVERAGE)
@@ -272,50 +259,13 @@ class Run:
             peak_memory_mib=peak_memory_mib(self.processes.device),
             seconds=time.monotonic() - self.started_s,
             left_out=list(self.left_out),
-            config=_plain(self.config),
+            config=plain(self.config),
         )
         if self.processes.leads:
             nets.save(net, self.out / MODEL)
             curves.write_picture(lines, self.out / CURVES)
             write_report(report, self.out / REPORT)
         return report
-
-
-def _plain(config: TrainingConfig) -> dict[str, Any]:
-    """As it comes back from JSON."""
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(config))
-    return plain
-
-
-def _check_shares(config: TrainingConfig, processes: Processes) -> None:
-    clips = config.sampler.people * config.sampler.clips
-    if clips % processes.count:
-        raise ConfigError(
-            f"{clips} clips a batch do not divide among {processes.count} processes",
-            where="sampler",
-            wanted=f"people x clips a multiple of {processes.count}",
-        )
-
-
-def _check_same_run(facts: Facts, config: TrainingConfig, data: str, processes: Processes, out: Path) -> None:
-    """Raises ConfigError, naming what differs: a run goes on as it began or not at all."""
-    now, then = _plain(config), facts.config
-    different = [
-        f"{section}.{key} (then {then.get(section, {}).get(key)!r}, now {value!r})"
-        for section, fields in now.items()
-        for key, value in fields.items()
-        if key not in _FREE.get(section, ()) and then.get(section, {}).get(key) != value
-    ]
-    if data != facts.data:
-        different.append("the sequences of the data set")
-    if processes.count != facts.processes:
-        different.append(f"the processes (then {facts.processes}, now {processes.count})")
-    if different:
-        raise ConfigError(
-            f"the run began with other settings: {', '.join(different)}",
-            where=str(out),
-            fix="Resume with the same settings, or begin in another folder",
-        )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from tests.gait.training.fakes import FakeSource
 
 ROOT = Path(__file__).parents[3]
 LONGEST_S = 90.0
+# Much shorter than a step, so that kills fall within steps.
+BETWEEN_LOOKS_S = 0.001
 
 
 def start(out: Path) -> subprocess.Popen[bytes]:
@@ -35,6 +38,8 @@ def kill_when_log_grows_to(process: subprocess.Popen[bytes], log: Path, size: in
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=LONGEST_S)
             return process.returncode == -signal.SIGKILL
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(BETWEEN_LOOKS_S)
     process.communicate(timeout=LONGEST_S)
     return False
 
