@@ -255,7 +255,7 @@ def _transforms(found: Any) -> tuple[dict[str, Any], list[str]]:
     waiting = list(found) if isinstance(found, list) else [found]
     while waiting:
         transform = waiting.pop(0)
-        kind = transform.get("type") if isinstance(transform, Mapping) else transform
+        kind = str(transform.get("type") if isinstance(transform, Mapping) else transform)
         inner = transform.get("trf_cfg") if isinstance(transform, Mapping) else None
         waiting += inner if isinstance(inner, list) else []
         if kind in _TRANSFORMS and isinstance(transform, Mapping):

@@ -93,6 +93,7 @@ def test_every_setting_finds_its_place() -> None:
         ({"model_cfg__Backbone__mode2": 1}, "model_cfg.Backbone.mode2"),
         ({"trainer_cfg__sampler__strange": 1}, "trainer_cfg.sampler.strange"),
         ({"trainer_cfg__transform": [{"type": "RandomPartBlur"}]}, "trainer_cfg.transform: RandomPartBlur"),
+        ({"trainer_cfg__transform": [[[]]]}, "trainer_cfg.transform: [[]]"),
         ({"more_cfg": {}}, "more_cfg"),
     ],
 )

@@ -119,3 +119,11 @@ def test_a_foreign_config_runs_as_it_is(data, tmp_path, capsys) -> None:
     told = capsys.readouterr()
     assert json.loads(told.out)["training_people"] == 3
     assert "left out: trainer_cfg.novelty" in told.err
+
+
+def test_the_sample_that_ships_trains_as_it_is(tmp_path, capsys, monkeypatch) -> None:
+    """SilSkeletonGait's own form of data and config."""
+    monkeypatch.chdir(Path(__file__).parents[3])
+    assert called(Path("configs/samples/silskeletongait.yaml"), "--out", tmp_path / "run", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["family"], report["step"]) == ("silskeletongait", 10)
