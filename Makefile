@@ -1,5 +1,6 @@
 # make run    set up and run the demo: rendered walkers, enrolled and recognised through the whole pipeline
 # make test   set up with the test extras and run the tests
+# make test-slow  the tests that take minutes
 # make check  lint, formatting and types
 # make lock   renew constraints.txt from what pyproject.toml admits today
 # make clean  remove the environment and everything generated
@@ -10,13 +11,16 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check lock clean
+.PHONY: run test test-slow check lock clean
 
 run: $(VENV)/.installed-run
 	$(VENV)/bin/python run_pipeline.py demo
 
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest
+
+test-slow: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest -m slow --timeout 1200
 
 check: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .

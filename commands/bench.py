@@ -15,8 +15,8 @@ BENCHES = {
     "perception": "people found, masks and joints against rendered truth; --clips shows real ones",
     "endtoend": "the whole pipeline against the floor: decoding and net time alone",
     "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
-    "transport": "one 1080p frame over one hop: ours, a bare copy, ZeroMQ",
     "tracking": "windows, ids and switches against a known tracker",
+    "training": "clips a second of the loader and of a training step, beside the floor",
     "models": "sequences a second for each gait family in each runtime",
 }
 

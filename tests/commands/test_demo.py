@@ -13,7 +13,6 @@ from stream.events import read_events
 from tests.commands.conftest import Run
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_demo_recognises_its_walkers_and_shows_it(gaitway: Run, tmp_path: Path) -> None:
     result = gaitway("demo", "--seed", "3", "--json", timeout_s=380)
