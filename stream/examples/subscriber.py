@@ -11,4 +11,4 @@ socket.subscribe(b"gaitway/1/")  # one camera: gaitway/1/door/
 while True:
     event = json.loads(socket.recv_multipart()[2])  # topic, envelope, event
     who = event["identity"] or {}
-    print(event["camera"], event["kind"], who.get("name") or who.get("answer", ""), flush=True)  # noqa: T201 examples print
+    print(event["camera"], event["kind"], who.get("name") or who.get("answer", ""), flush=True)
