@@ -17,8 +17,8 @@ run: $(VENV)/.installed-run
 	$(VENV)/bin/python run_pipeline.py demo
 
 # A process per folder: OpenVINO and torch training in one process crashed it (a segmentation fault in torch after
-# OpenVINO had run); no running process of ours holds both.
-TESTS := $(sort $(dir $(wildcard tests/test_*.py tests/*/test_*.py tests/*/*/test_*.py)))
+# OpenVINO had run); no running process of ours does both.
+TESTS := $(sort $(dir $(wildcard tests/test_*.py tests/*/test_*.py tests/*/*/test_*.py tests/*/*/*/test_*.py)))
 
 test: $(VENV)/.installed-test
 	@for folder in $(TESTS); do \
