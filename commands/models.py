@@ -30,9 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="layers, shapes, parameters, GFLOPs, receptive field")
     check = actions.add_parser("check", help="a sample in, one training step, what was seen")
     for child in (show, check):
-        child.add_argument(
-            "name", metavar="NAME", help=f"one of {', '.join(FAMILIES)}"
-        ).completions = FAMILIES  # type: ignore[attr-defined]
+        child.add_argument("name", metavar="NAME", help=f"one of {', '.join(FAMILIES)}")
         child.add_argument("--size", default="tiny", help="see: models list (default tiny)")
         child.add_argument("--frames", type=int, help="frames of the window (default: the family's)")
         add_json_argument(child)
