@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from gait.embedder import ModelInfo
 from stream.events import sealed
-from stream.messages import Event, Evidence, FrameRef, Identity, TrackletId
+from stream.messages import Event, EventKind, Evidence, FrameRef, Identity, TrackletId
 
 NANOSECONDS: Final = 1_000_000_000
-Kind = Literal["start", "new", "update", "end", "stop"]
 Details = dict[str, str | int | float]
 
 
@@ -33,7 +32,7 @@ class EventWriter:
 
     def event(
         self,
-        kind: Kind,
+        kind: EventKind,
         frame: FrameRef,
         epoch: int,
         about: About | None = None,

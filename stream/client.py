@@ -56,11 +56,21 @@ class Evidence(msgspec.Struct, frozen=True):
     box: tuple[float, float, float, float] | None = None
 
 
+class Continuation(msgspec.Struct, frozen=True):
+    """Which ``earlier`` tracklet the event's continues; ``reason`` says why a ``retract`` takes that back."""
+
+    earlier: str
+    gap_s: float
+    distance: float
+    confidence: float
+    reason: str | None = None
+
+
 class Event(msgspec.Struct, frozen=True, tag="event"):
     """What happened; the fields are described in the schema, ``event-1.json``."""
 
     id: str
-    kind: Literal["start", "new", "update", "end", "stop"]
+    kind: Literal["start", "new", "update", "link", "retract", "end", "stop"]
     camera: str
     run: str
     sequence: int
@@ -74,6 +84,7 @@ class Event(msgspec.Struct, frozen=True, tag="event"):
     expires_ns: int | None = None
     details: dict[str, str | int | float] = {}
     version: int = VERSION
+    link: Continuation | None = None
 
 
 class Gap(msgspec.Struct, frozen=True):

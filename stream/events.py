@@ -21,13 +21,14 @@ from typing import Final
 import msgspec
 
 from stream.errors import MessageError, ResourceError
-from stream.messages import Event, Evidence, Identity
+from stream.messages import Continuation, Event, Evidence, Identity
 
 SCHEMA_VERSION: Final = 1
 MAX_LINE_BYTES: Final = 1024 * 1024
 SHARE_DIGITS: Final = 4
 """Probabilities, margins and qualities: finer than any calibration, coarser than any CPU's rounding."""
 PIXEL_DIGITS: Final = 1
+SECOND_DIGITS: Final = 3
 DETAIL_DIGITS: Final = 6
 ID_DIGITS: Final = 32
 
@@ -44,6 +45,7 @@ def canonical(event: Event) -> Event:
         event,
         identity=_identity(event.identity),
         evidence=_evidence(event.evidence),
+        link=_link(event.link),
         details={
             name: _rounded(value, DETAIL_DIGITS, name) if isinstance(value, float) else value
             for name, value in sorted(event.details.items())
@@ -114,6 +116,17 @@ def _evidence(evidence: Evidence | None) -> Evidence | None:
         evidence,
         quality=_rounded(evidence.quality, SHARE_DIGITS, "quality"),
         box=box if evidence.box is not None else None,
+    )
+
+
+def _link(link: Continuation | None) -> Continuation | None:
+    if link is None:
+        return None
+    return msgspec.structs.replace(
+        link,
+        gap_s=_rounded(link.gap_s, SECOND_DIGITS, "gap_s"),
+        distance=_rounded(link.distance, SHARE_DIGITS, "distance"),
+        confidence=_rounded(link.confidence, SHARE_DIGITS, "confidence"),
     )
 
 

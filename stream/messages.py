@@ -33,6 +33,8 @@ Affine = tuple[float, float, float, float, float, float]
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in image pixels."""
 
+EventKind = Literal["start", "new", "update", "link", "retract", "end", "stop"]
+
 IDENTITY: Final[Affine] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
@@ -294,6 +296,41 @@ class Evidence(msgspec.Struct, frozen=True):
     box: Box | None = None
 
 
+class Link(msgspec.Struct, frozen=True):
+    """``later`` continues ``earlier``, with ``confidence`` in [0, 1] that both are the same person.
+
+    ``gap_s``: seconds for which nobody was seen in between. ``distance``: between the two embeddings.
+    """
+
+    earlier: TrackletId
+    later: TrackletId
+    at_ns: int
+    gap_s: float
+    distance: float
+    confidence: float
+
+
+class Retraction(msgspec.Struct, frozen=True):
+    """A link no longer holds."""
+
+    link: Link
+    at_ns: int
+    reason: str
+
+
+class Continuation(msgspec.Struct, frozen=True):
+    """What a ``link`` or ``retract`` event says of its tracklet: which ``earlier`` one it continues.
+
+    ``reason``: why that is taken back.
+    """
+
+    earlier: str
+    gap_s: float
+    distance: float
+    confidence: float
+    reason: str | None = None
+
+
 class Event(msgspec.Struct, frozen=True, tag="event"):
     """One line of the event log and one message to subscribers; ``schema/event-1.json`` describes it.
 
@@ -302,7 +339,7 @@ class Event(msgspec.Struct, frozen=True, tag="event"):
     """
 
     id: str
-    kind: Literal["start", "new", "update", "end", "stop"]
+    kind: EventKind
     camera: str
     run: str
     sequence: NonNegative
@@ -316,6 +353,7 @@ class Event(msgspec.Struct, frozen=True, tag="event"):
     expires_ns: int | None = None
     details: dict[str, str | int | float] = {}
     version: int = 1
+    link: Continuation | None = None
 
 
 class Identified(msgspec.Struct, frozen=True, tag="identified"):

@@ -85,7 +85,7 @@ def test_events_arrive_typed_and_whole(tmp_path: Path) -> None:
 
 
 def test_its_types_are_the_pipelines() -> None:
-    for name in ("Identity", "Evidence", "Event"):
+    for name in ("Identity", "Evidence", "Continuation", "Event"):
         theirs, ours = getattr(client, name), getattr(messages, name)
         assert theirs.__struct_fields__ == ours.__struct_fields__
         assert theirs.__struct_config__.tag == ours.__struct_config__.tag

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stream.errors import MessageError, ResourceError
 from stream.events import EventLog, canonical, decode_event, encode_event, event_id, read_events, sealed
-from stream.messages import Event, Evidence, Identity
+from stream.messages import Continuation, Event, Evidence, Identity
 from tests.strategies_stream import events
 
 ROOT = Path(__file__).parents[2]
@@ -49,8 +49,22 @@ def test_the_line_of_an_event_is_pinned() -> None:
         b'"run":"run1","sequence":7,"captured_ns":946684800000000000,"tracklet":"door/run1/3",'
         b'"identity":{"answer":"person","person":"p1","name":"Ada","probability":0.1235,"margin":0.0,"missing":null},'
         b'"evidence":{"start_ns":1,"end_ns":2,"samples":3,"quality":0.9877,"box":[1.0,2.1,0.0,4.0]},'
-        b'"model":null,"gallery_epoch":null,"config":null,"expires_ns":null,"details":{"a":0.3,"b":1},"version":1}'
+        b'"model":null,"gallery_epoch":null,"config":null,"expires_ns":null,"details":{"a":0.3,"b":1},"version":1,"link":null}'
     )
+
+
+def test_the_line_of_a_link_is_pinned() -> None:
+    link = Continuation("hall/run1/7", 3.24567, 0.211119, 0.98765432)
+    made = Event("", "link", "door", "run1", 0, 5, tracklet="door/run1/3", link=link)
+    assert b'"tracklet":"door/run1/3"' in encode_event(sealed(made, 7))
+    assert encode_event(sealed(made, 7)).endswith(
+        b'"link":{"earlier":"hall/run1/7","gap_s":3.246,"distance":0.2111,"confidence":0.9877,"reason":null}}'
+    )
+
+
+def test_a_line_from_before_there_were_links_is_still_read() -> None:
+    line = encode_event(sealed(Event("", "new", "door", "run1", 0, 5), 7))
+    assert decode_event(line.replace(b',"link":null', b"")) == decode_event(line)
 
 
 @given(events)

@@ -12,7 +12,7 @@ from hypothesis import given
 
 import stream
 from stream.events import encode_event, sealed
-from stream.messages import Event, Evidence, Identity
+from stream.messages import Continuation, Event, Evidence, Identity
 from tests.strategies_stream import events
 
 SCHEMA: dict[str, Any] = json.loads((Path(stream.__file__).parent / "schema" / "event-1.json").read_text())
@@ -41,6 +41,7 @@ def test_every_event_we_can_make_is_valid(event: Event) -> None:
         ("event", SCHEMA, {"type", *Event.__struct_fields__}),
         ("identity", SCHEMA["$defs"]["identity"], set(Identity.__struct_fields__)),
         ("evidence", SCHEMA["$defs"]["evidence"], set(Evidence.__struct_fields__)),
+        ("link", SCHEMA["$defs"]["link"], set(Continuation.__struct_fields__)),
     ],
 )
 def test_it_names_every_field_and_says_what_it_is(
@@ -56,6 +57,9 @@ def test_it_names_every_field_and_says_what_it_is(
         {"version": 2},
         {"type": "people"},
         {"kind": "seen"},
+        {"kind": "link"},
+        {"kind": "retract"},
+        {"link": {"earlier": "door/r/0", "gap_s": 1, "distance": 0.1, "confidence": 0.9, "reason": None}},
         {"sequence": 0},
         {"captured_ns": "now"},
         {"extra": 1},
