@@ -99,7 +99,8 @@ class StageLoop:
             for addition in self._stage.finish(message):
                 self._pass_on(addition)
             self._pass_on(message)
-            self._open.discard(message.camera)
+            if message.last:
+                self._open.discard(message.camera)
         elif isinstance(message, (Event, ControlRequest, ControlReply)):
             self._ledger.count(UNATTRIBUTED, Count.ERRORS)
         else:

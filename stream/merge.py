@@ -57,7 +57,7 @@ class Merge:
             camera = self._live[0]
             self._live.rotate(-1)
             message = self._take(camera)
-            if isinstance(message, EndOfStream):
+            if isinstance(message, EndOfStream) and message.last:
                 self._live.remove(camera)
             if message is not None:
                 return message
@@ -73,7 +73,7 @@ class Merge:
             return None
         first = min(self._heads, key=lambda camera: (_captured_ns(self._heads[camera]), camera))
         message = self._heads.pop(first)
-        if isinstance(message, EndOfStream):
+        if isinstance(message, EndOfStream) and message.last:
             self._recorded.remove(first)
         return message
 

@@ -89,13 +89,17 @@ class FrameToken(msgspec.Struct, frozen=True, tag="frame"):
 
 
 class EndOfStream(msgspec.Struct, frozen=True, tag="end"):
-    """No more frames of this camera and run will come; ``frames`` were captured in all."""
+    """No more frames of this camera and run will come; ``frames`` were captured in all.
+
+    ``last``: nor of any other run of this camera. False where a camera was lost and is waited for.
+    """
 
     camera: str
     run: str
     frames: NonNegative
     captured_ns: int
     reason: str = "finished"
+    last: bool = True
 
 
 class Mask(msgspec.Struct, frozen=True):
