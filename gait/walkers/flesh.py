@@ -14,7 +14,7 @@ from gait.walkers.head import head
 from gait.walkers.motion import Axes, Pose
 from gait.walkers.person import Person
 from gait.walkers.tubes import Tube, between, chain, patch_angles, plain, profile
-from gait.walkers.vectors import UP, Floats, cross, unit
+from gait.walkers.vectors import UP, Floats, column, cross, dot, unit
 
 # The upper garment: t 0 at the hips, 1 at the line of the shoulders; half width, front, back.
 TORSO = (
@@ -119,17 +119,21 @@ HAND = (
 HAND_T = np.array([-0.08, 0.1, 0.3, 0.55, 0.75, 0.9, 0.98])
 
 
-def dress(person: Person, pose: Pose, sides: int) -> list[Tube]:
-    """All tubes of a person in a pose; ``sides`` corners to a ring."""
+def dress(person: Person, pose: Pose, sides: int, outline: bool = False) -> list[Tube]:
+    """All tubes of a person in a pose; ``sides`` corners to a ring.
+
+    ``outline`` leaves out what never shows in a silhouette: eyes, brows, mouth.
+    """
     body, clothes, joints = person.body, person.clothes, pose.joints
     tubes = [_torso(body, clothes, pose, sides), _hips(body, clothes, pose, sides)]
     for side in (0, 1):
-        leg, arm = joints[1 + 3 * side : 4 + 3 * side], joints[(13, 10)[side] : (16, 13)[side]]
+        hip, shoulder = 1 + 3 * side, (13, 10)[side]
+        leg, arm = joints[..., hip : hip + 3, :], joints[..., shoulder : shoulder + 3, :]
         tubes.append(_leg(body, clothes, pose.pelvis, pose.feet[side], leg, sides))
         tubes.append(_shoe(body, clothes, pose.feet[side], sides))
         tubes.append(_arm(body, clothes, pose.chest, arm, sides))
         tubes.append(_hand(body, pose.chest, arm, sides))
-    return [*tubes, *head(body, pose, sides)]
+    return [*tubes, *head(body, pose, sides, outline)]
 
 
 def _bump(t: Floats, middle: float, width: float) -> Floats:
@@ -148,8 +152,8 @@ def _torso(body: Body, clothes: Clothes, pose: Pose, sides: int) -> Tube:
     half[:, 2] *= 1 + 0.6 * seat
     centre = _spine(pose.joints, t)
     turn = np.clip(t, 0, 1)[:, None]
-    left = unit((1 - turn) * pose.pelvis.left + turn * pose.chest.left)
-    front = unit(cross(left, unit(np.gradient(centre, axis=0))))
+    left = unit((1 - turn) * pose.pelvis.left[..., None, :] + turn * pose.chest.left[..., None, :])
+    front = unit(cross(left, unit(np.gradient(centre, axis=-2))))
     return Tube.of(centre, left, front, half, _shirt(clothes, t, sides))
 
 
@@ -157,7 +161,8 @@ def _spine(joints: Floats, t: Floats) -> Floats:
     """A quadratic through pelvis, spine and neck, so that the back curves."""
     u = t[:, None]
     low, middle, high = (2 * u - 1) * (u - 1), 4 * u * (1 - u), u * (2 * u - 1)
-    return np.asarray(low * joints[0] + middle * joints[7] + high * joints[8])
+    pelvis, spine, neck = (joints[..., None, joint, :] for joint in (0, 7, 8))
+    return np.asarray(low * pelvis + middle * spine + high * neck)
 
 
 def _shirt(clothes: Clothes, t: Floats, sides: int) -> Floats:
@@ -175,7 +180,7 @@ def _hips(body: Body, clothes: Clothes, pose: Pose, sides: int) -> Tube:
     """The seat of the trousers, below the upper garment's hem."""
     half = profile(HIPS, HIPS_T) * body.stature * body.girth
     half *= (0.35 + 0.65 * body.seat, 1.0, 0.5 + 0.5 * body.seat)
-    centre = pose.joints[0] + HIPS_T[:, None] * body.trunk * pose.pelvis.up
+    centre = pose.joints[..., :1, :] + HIPS_T[:, None] * body.trunk * pose.pelvis.up[..., None, :]
     paint = plain(clothes.trousers, HIPS_T.size, sides)
     return Tube.of(centre, pose.pelvis.left, pose.pelvis.forward, half, paint, nudge=-0.08)
 
@@ -184,11 +189,12 @@ def _leg(body: Body, clothes: Clothes, pelvis: Axes, foot: Foot, joints: Floats,
     # Trousers hang straighter than the leg inside them, most below the knee.
     hang = 1 + 1.1 * (clothes.leg_width - 1) * np.clip(LEG_T - 0.8, 0, 1.2)
     half = profile(LEG, LEG_T) * body.stature * (body.limb_girth * clothes.leg_width * hang)[:, None]
-    centre, along = chain(joints[0], joints[1], joints[2], LEG_T)
-    left = unit(cross(pelvis.forward + 0.5 * foot.forward, along))
-    left *= np.sign(left @ pelvis.left)[:, None]
+    centre, along = chain(joints[..., 0, :], joints[..., 1, :], joints[..., 2, :], LEG_T)
+    ahead = (pelvis.forward + 0.5 * foot.forward)[..., None, :]
+    left = unit(cross(ahead, along))
+    left *= column(np.sign(dot(left, pelvis.left[..., None, :])))
     front = unit(cross(along, left))
-    front *= np.sign(front @ pelvis.forward + 0.5 * (front @ foot.forward))[:, None]
+    front *= column(np.sign(dot(front, ahead)))
     paint = plain(clothes.trousers, LEG_T.size, sides)
     paint[-1:] *= 0.85
     # The thigh lies under the shirt's hem, the calf under nothing.
@@ -200,10 +206,11 @@ def _shoe(body: Body, clothes: Clothes, foot: Foot, sides: int) -> Tube:
     """A shoe that bends at the ball."""
     s, length = SHOE_S[:, None], body.foot * 1.04
     height, wide = profile(SHOE, SHOE_S).T * length
-    up = np.where(s > BALL_SHARE, cross(foot.toes, foot.left), foot.up)
+    forward, toes = foot.forward[..., None, :], foot.toes[..., None, :]
+    up = np.where(s > BALL_SHARE, cross(foot.toes, foot.left)[..., None, :], foot.up[..., None, :])
     sole = foot.ankle - body.ankle_height * foot.up
-    ahead = np.minimum(s, BALL_SHARE) * foot.forward + np.maximum(s - BALL_SHARE, 0.0) * foot.toes
-    centre = sole + length * ahead + (height / 2)[:, None] * up
+    ahead = np.minimum(s, BALL_SHARE) * forward + np.maximum(s - BALL_SHARE, 0.0) * toes
+    centre = sole[..., None, :] + length * ahead + (height / 2)[:, None] * up
     half = np.stack([wide, height / 2, height / 2], axis=1)
     paint = plain(clothes.shoes, SHOE_S.size, sides)
     under = np.sin(patch_angles(sides)) < -0.55
@@ -215,8 +222,8 @@ def _arm(body: Body, clothes: Clothes, chest: Axes, joints: Floats, sides: int) 
     radius = profile(ARM, ARM_T)[:, 0] * body.stature * body.limb_girth
     end = 2 * clothes.sleeve
     radius *= np.where(end - 0.04 > ARM_T, clothes.ease * (1.06 if clothes.sleeve < 0.9 else 1.0), 1.0)
-    centre, along = chain(joints[0], joints[1], joints[2], ARM_T)
-    left = unit(cross(along, chest.forward + 0.3 * UP))
+    centre, along = chain(joints[..., 0, :], joints[..., 1, :], joints[..., 2, :], ARM_T)
+    left = unit(cross(along, (chest.forward + 0.3 * UP)[..., None, :]))
     cloth = clothes.accent if clothes.pattern == "block" else clothes.top
     paint = plain(body.skin, ARM_T.size, sides)
     paint[between(ARM_T) < end] = cloth
@@ -225,10 +232,11 @@ def _arm(body: Body, clothes: Clothes, chest: Axes, joints: Floats, sides: int) 
 
 def _hand(body: Body, chest: Axes, arm: Floats, sides: int) -> Tube:
     """Thumb ahead, fingers curling."""
-    t, wrist = HAND_T[:, None], arm[2]
-    along = unit(wrist - arm[1])
-    ahead = unit(chest.forward - (chest.forward @ along) * along)
-    centre = wrist + body.hand * (t * along - 0.12 * t * t * ahead)
+    t, wrist = HAND_T[:, None], arm[..., 2, :]
+    along = unit(wrist - arm[..., 1, :])
+    ahead = unit(chest.forward - column(dot(chest.forward, along)) * along)
+    curl = t * along[..., None, :] - 0.12 * t * t * ahead[..., None, :]
+    centre = wrist[..., None, :] + body.hand * curl
     broad, thick = profile(HAND, HAND_T).T * body.hand
     half = np.stack([broad, thick, thick], axis=1)
     return Tube.of(centre, ahead, cross(along, ahead), half, plain(body.skin, HAND_T.size, sides))

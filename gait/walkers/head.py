@@ -30,11 +30,11 @@ SKULL_T = np.array(
 )
 
 
-def head(body: Body, pose: Pose, sides: int) -> list[Tube]:
-    """Neck, skull, face and what hangs from it."""
-    axes, centre, size = pose.head, pose.joints[9], body.head_size * HALF_SHARE
+def head(body: Body, pose: Pose, sides: int, outline: bool = False) -> list[Tube]:
+    """Neck, skull, face and what hangs from it; ``outline`` leaves out what no silhouette shows."""
+    axes, centre, size = pose.head, pose.joints[..., 9, :], body.head_size * HALF_SHARE
     tubes = [_neck(body, pose, sides), _skull(body, axes, centre, size, sides)]
-    tubes += _face(body, axes, centre, size, sides)
+    tubes += _face(body, axes, centre, size, sides, outline)
     if body.hair == "long":
         tubes.append(_tail(body, axes, centre, size, sides))
     elif body.hair == "bun":
@@ -64,25 +64,24 @@ def _skull(body: Body, axes: Axes, middle: Floats, size: float, sides: int) -> T
         # Hair has thickness, most at the crown and the back.
         half *= 1 + np.array([0.09, 0.05, 0.07]) * np.clip((t - 0.1) / 0.4, 0, 1)[:, None]
         t = t * np.where(t > 0, 1.06, 1.0)
-    centre = middle + (t * size)[:, None] * axes.up
+    centre = middle[..., None, :] + (t * size)[:, None] * axes.up[..., None, :]
     return Tube.of(centre, axes.left, axes.forward, half, paint)
 
 
 def _neck(body: Body, pose: Pose, sides: int) -> Tube:
     """From under the collar to under the jaw."""
-    low = pose.joints[8] - body.stature * (0.012 * pose.chest.up + 0.006 * pose.chest.forward)
-    high = pose.joints[9] - body.head_size * (0.22 * pose.head.up + 0.05 * pose.head.forward)
+    low = pose.joints[..., 8, :] - body.stature * (0.012 * pose.chest.up + 0.006 * pose.chest.forward)
+    high = pose.joints[..., 9, :] - body.head_size * (0.22 * pose.head.up + 0.05 * pose.head.forward)
     u = np.linspace(0, 1, 5)[:, None]
     radius = np.interp(u, [0, 0.3, 1], [0.036, 0.031, 0.028]) * body.stature * body.girth**0.5
     front = unit(cross(pose.head.left, unit(high - low)))
     half = radius * np.array([0.95, 1.0, 1.05])
     collar = -0.05 * np.clip(1 - 2 * between(u[:, 0]), 0, 1)
-    return Tube.of(
-        (1 - u) * low + u * high, pose.head.left, front, half, plain(body.skin, 5, sides) * 0.9, collar
-    )
+    centre = (1 - u) * low[..., None, :] + u * high[..., None, :]
+    return Tube.of(centre, pose.head.left, front, half, plain(body.skin, 5, sides) * 0.9, collar)
 
 
-def _face(body: Body, axes: Axes, centre: Floats, size: float, sides: int) -> list[Tube]:
+def _face(body: Body, axes: Axes, centre: Floats, size: float, sides: int, outline: bool) -> list[Tube]:
     """Nose, ears, eyes, brows and mouth: small, but they tell front from side."""
     skin, hair = np.array(body.skin), np.array(body.hair_colour)
 
@@ -93,15 +92,19 @@ def _face(body: Body, axes: Axes, centre: Floats, size: float, sides: int) -> li
         red, green, blue = colour.tolist()
         return _ball(where, axes, np.array(half) * size, (red, green, blue), sides)
 
+    nose = lump((0, -0.18, 0.73), (0.10, 0.12, 0.13), skin * 0.97)
+    ears = [lump((0.61 * side, -0.06, -0.04), (0.07, 0.17, 0.12), skin * 0.93) for side in (-1.0, 1.0)]
+    if outline:
+        return [nose, *ears]
     lips, white, iris = skin * (0.86, 0.62, 0.60), np.array([0.93, 0.92, 0.90]), np.array([0.12, 0.09, 0.07])
     face = [
-        lump((0, -0.18, 0.73), (0.10, 0.12, 0.13), skin * 0.97),
+        nose,
         lump((0, 0.00, 0.69), (0.065, 0.12, 0.14), skin),
         lump((0, -0.50, 0.665), (0.20, 0.065, 0.055), lips),
     ]
-    for side in (-1.0, 1.0):
+    for side, ear in zip((-1.0, 1.0), ears, strict=True):
         face += [
-            lump((0.61 * side, -0.06, -0.04), (0.07, 0.17, 0.12), skin * 0.93),
+            ear,
             lump((0.25 * side, 0.10, 0.625), (0.11, 0.07, 0.065), white),
             lump((0.25 * side, 0.10, 0.665), (0.055, 0.055, 0.05), iris),
             lump((0.26 * side, 0.25, 0.655), (0.15, 0.045, 0.035), hair * 0.9),
@@ -114,11 +117,11 @@ def _tail(body: Body, axes: Axes, centre: Floats, size: float, sides: int) -> Tu
     t = np.array([0.5, 0.2, -0.2, -0.6, -1.0, -1.4, -1.75, -1.9])
     wide = np.array([0.30, 0.60, 0.68, 0.70, 0.69, 0.64, 0.46, 0.15]) * size
     deep = np.array([0.20, 0.34, 0.36, 0.34, 0.30, 0.25, 0.18, 0.06]) * size
-    level = unit(axes.forward * np.array([1.0, 1.0, 0.3]))
-    middle = centre + (t * size)[:, None] * (0.5 * axes.up + 0.5 * UP)
-    middle = middle - ((0.58 + 0.06 * (0.5 - t)) * size)[:, None] * level
+    back = unit(axes.forward * np.array([1.0, 1.0, 0.3]))
+    middle = centre[..., None, :] + (t * size)[:, None] * (0.5 * axes.up + 0.5 * UP)[..., None, :]
+    middle = middle - ((0.58 + 0.06 * (0.5 - t)) * size)[:, None] * back[..., None, :]
     half = np.stack([wide, deep, deep], axis=1)
-    return Tube.of(middle, axes.left, level, half, plain(body.hair_colour, t.size, sides) * 0.93, nudge=0.03)
+    return Tube.of(middle, axes.left, back, half, plain(body.hair_colour, t.size, sides) * 0.93, nudge=0.03)
 
 
 def _ball(at: Floats, axes: Axes, half: Floats, colour: Colour, sides: int) -> Tube:
@@ -126,5 +129,5 @@ def _ball(at: Floats, axes: Axes, half: Floats, colour: Colour, sides: int) -> T
     polar = np.linspace(0.06, np.pi - 0.06, 5)
     # Rings run from back to front, so that a face's features have a cap towards the viewer.
     ring = np.sin(polar)[:, None] * half[[0, 1, 1]]
-    centre = at - (np.cos(polar) * half[2])[:, None] * axes.forward
+    centre = at[..., None, :] - (np.cos(polar) * half[2])[:, None] * axes.forward[..., None, :]
     return Tube.of(centre, axes.left, axes.up, ring, plain(colour, polar.size, sides))

@@ -16,7 +16,7 @@ from gait.walkers.gait import ArmSwing
 from gait.walkers.path import Path
 from gait.walkers.person import Person
 from gait.walkers.timing import Instant, Stop, Timing
-from gait.walkers.vectors import UP, Floats, cross, unit
+from gait.walkers.vectors import UP, Floats, Reals, column, cross, dot, length, unit
 
 JOINTS = 16
 BONES = (
@@ -32,23 +32,23 @@ TAU = 2 * np.pi
 
 @dataclass(frozen=True)
 class Axes:
-    """Unit vectors (3,) of a body part."""
+    """Unit vectors (..., 3) of a body part."""
 
     forward: Floats
     left: Floats
     up: Floats
 
-    def turned(self, yaw: float = 0.0, roll: float = 0.0, pitch: float = 0.0) -> Axes:
+    def turned(self, yaw: Reals = 0.0, roll: Reals = 0.0, pitch: Reals = 0.0) -> Axes:
         """Yaw turns to the left, roll drops the left side, pitch bows forward; radians, in that order."""
         forward, left = _rotate(self.forward, self.left, yaw)
-        up, left = _rotate(self.up, left, -roll)[0], _rotate(self.up, left, -roll)[1]
+        up, left = _rotate(self.up, left, -roll)
         up, forward = _rotate(up, forward, pitch)
         return Axes(forward, left, up)
 
 
 @dataclass(frozen=True)
 class Pose:
-    """``joints`` (16, 3) metres, and the axes that the flesh hangs on. Sides: 0 right, 1 left."""
+    """``joints`` (..., 16, 3) metres, and the axes that the flesh hangs on. Sides: 0 right, 1 left."""
 
     joints: Floats
     pelvis: Axes
@@ -58,7 +58,7 @@ class Pose:
 
 
 class Walk:
-    """One person's walk along one path; ``pose(t)`` for t seconds from the path's start."""
+    """One person's walk along one path; ``pose(t)`` for one or more times, seconds from the path's start."""
 
     def __init__(
         self, person: Person, path: Path, pace: float = 1.0, stops: Sequence[Stop] = (), phase: float = 0.0
@@ -67,18 +67,19 @@ class Walk:
         self.timing = Timing(person.gait, path.length, pace, stops, phase)
         self.feet = Feet(person, path, self.timing)
 
-    def pose(self, t: float) -> Pose:
-        """The skeleton at ``t``."""
+    def pose(self, t: Reals) -> Pose:
+        """The skeleton at ``t``; all arrays of a pose start with the shape of ``t``."""
         now = self.timing.at(t)
         place = self.path.at(now.distance)
         walking = Axes(place.forward, cross(UP, place.forward), UP)
         feet = (self.feet.at(0, now), self.feet.at(1, now))
         pelvis = self._pelvis_axes(walking, now)
-        root = self._root(np.array([*place.at, 0.0]), walking, pelvis, feet, now)
-        joints = np.zeros((JOINTS, 3))
-        joints[0] = root
+        root = self._root(place.ground, walking, pelvis, feet, now)
+        joints = np.zeros((*root.shape[:-1], JOINTS, 3))
+        joints[..., 0, :] = root
         for side, (hip, foot) in enumerate(zip(self._hips(root, pelvis), feet, strict=True)):
-            joints[1 + 3 * side : 4 + 3 * side] = hip, self._knee(hip, foot, pelvis, side), foot.ankle
+            leg = (hip, self._knee(hip, foot, pelvis, side), foot.ankle)
+            joints[..., 1 + 3 * side : 4 + 3 * side, :] = np.stack(leg, axis=-2)
         chest, head = self._upper_axes(walking, now)
         self._upper_body(joints, pelvis, chest, head, now)
         return Pose(joints, pelvis, chest, head, feet)
@@ -97,15 +98,15 @@ class Walk:
         gait, body = self.person.gait, self.person.body
         aside = -gait.sway * np.cos(TAU * (now.phase - gait.over)) * now.vigour
         ahead = gait.surge * np.sin(2 * TAU * (now.phase - gait.over)) * now.vigour
-        root = ground + aside * walking.left + ahead * walking.forward
-        wanted = body.ankle_height + gait.straightness * body.leg
-        wanted += gait.bob * np.cos(2 * TAU * (now.phase - gait.over - gait.bob_lag)) * now.vigour
-        limits = [wanted]
+        root = ground + column(aside) * walking.left + column(ahead) * walking.forward
+        bob = gait.bob * np.cos(2 * TAU * (now.phase - gait.over - gait.bob_lag)) * now.vigour
+        limits = [body.ankle_height + gait.straightness * body.leg + bob]
         for hip, foot in zip(self._hips(root, pelvis), feet, strict=True):
-            level = float(np.hypot(*(foot.ankle - hip)[:2]))
-            reach = np.sqrt(max((REACH * body.leg) ** 2 - level**2, 0.04))
-            limits.append(float(foot.ankle[2] + reach - hip[2]))
-        return np.asarray(root + _soft_minimum(np.array(limits)) * UP)
+            apart = foot.ankle - hip
+            level = np.hypot(apart[..., 0], apart[..., 1])
+            reach = np.sqrt(np.maximum((REACH * body.leg) ** 2 - level**2, 0.04))
+            limits.append(foot.ankle[..., 2] + reach - hip[..., 2])
+        return np.asarray(root + column(_soft_minimum(np.stack(limits, axis=-1))) * UP)
 
     def _hips(self, root: Floats, pelvis: Axes) -> tuple[Floats, Floats]:
         half = self.person.body.hip_width / 2 * pelvis.left
@@ -130,14 +131,15 @@ class Walk:
     def _upper_body(self, joints: Floats, pelvis: Axes, chest: Axes, head: Axes, now: Instant) -> None:
         body, gait = self.person.body, self.person.gait
         # The spine bends: the lower half follows the pelvis more, and a slouch rounds the upper half.
-        joints[7] = joints[0] + 0.5 * body.trunk * unit(pelvis.up + chest.up)
+        spine = joints[..., 0, :] + 0.5 * body.trunk * unit(pelvis.up + chest.up)
         high = chest.turned(pitch=0.5 * gait.slouch).up
-        joints[8] = joints[7] + 0.5 * body.trunk * high
-        neck = head.turned(pitch=gait.slouch + 0.08).up + 0.4 * high
-        joints[9] = joints[8] + body.head_height * unit(neck)
+        neck = spine + 0.5 * body.trunk * high
+        to_head = head.turned(pitch=gait.slouch + 0.08).up + 0.4 * high
+        joints[..., 7, :], joints[..., 8, :] = spine, neck
+        joints[..., 9, :] = neck + body.head_height * unit(to_head)
         half = body.shoulder_width / 2 * chest.left
-        joints[13:16] = self._arm(joints[8] - half, chest, gait.right_arm, now, side=0)
-        joints[10:13] = self._arm(joints[8] + half, chest, gait.left_arm, now, side=1)
+        joints[..., 13:16, :] = self._arm(neck - half, chest, gait.right_arm, now, side=0)
+        joints[..., 10:13, :] = self._arm(neck + half, chest, gait.left_arm, now, side=1)
 
     def _arm(self, shoulder: Floats, chest: Axes, arm: ArmSwing, now: Instant, side: int) -> Floats:
         """Shoulder, elbow and wrist; an arm goes forward with the other side's leg."""
@@ -147,43 +149,46 @@ class Walk:
         out = chest.left if side else -chest.left
         hanging = Axes(chest.forward, chest.left, 0.6 * UP + 0.4 * chest.up)
         upper = _arm_direction(hanging, out, arm.bias + swing, arm.out)
-        bend = max(0.04, arm.elbow * (0.5 + 0.5 * now.vigour) + arm.elbow_swing * np.cos(phase) * now.vigour)
+        bend = arm.elbow * (0.5 + 0.5 * now.vigour) + arm.elbow_swing * np.cos(phase) * now.vigour
+        bend = np.maximum(0.04, bend)
         lower = _arm_direction(hanging, out, arm.bias + swing + bend, 0.5 * arm.out - 0.25 * bend)
         elbow = shoulder + body.upper_arm * upper
-        return np.stack([shoulder, elbow, elbow + body.forearm * lower])
+        return np.stack([shoulder, elbow, elbow + body.forearm * lower], axis=-2)
 
 
-def _arm_direction(axes: Axes, out: Floats, ahead: float, aside: float) -> Floats:
-    v = np.cos(ahead) * -axes.up + np.sin(ahead) * axes.forward + np.tan(aside) * out
+def _arm_direction(axes: Axes, out: Floats, ahead: Reals, aside: Reals) -> Floats:
+    v = column(np.cos(ahead)) * -axes.up + column(np.sin(ahead)) * axes.forward + column(np.tan(aside)) * out
     return unit(v)
 
 
-def _rotate(a: Floats, b: Floats, angle: float) -> tuple[Floats, Floats]:
+def _rotate(a: Floats, b: Floats, angle: Reals) -> tuple[Floats, Floats]:
     """Turn ``a`` towards ``b`` and ``b`` away from ``a``, both unit and square to each other."""
-    cos, sin = np.cos(angle), np.sin(angle)
+    cos, sin = column(np.cos(angle)), column(np.sin(angle))
     return cos * a + sin * b, cos * b - sin * a
 
 
 def _joint(start: Floats, end: Floats, first: float, second: float, towards: Floats) -> Floats:
     """The middle joint of two bones between ``start`` and ``end``, bent ``towards``."""
     line = end - start
-    distance = float(np.clip(np.linalg.norm(line), abs(first - second) + 1e-6, first + second - 1e-9))
-    axis = line / np.linalg.norm(line)
+    reach = length(line)
+    distance = np.minimum(np.maximum(reach, abs(first - second) + 1e-6), first + second - 1e-9)
+    axis = line / column(reach)
     along = (first**2 - second**2 + distance**2) / (2 * distance)
-    pole = towards - float(towards @ axis) * axis
+    pole = unit(towards - column(dot(towards, axis)) * axis)
     return np.asarray(
-        start + along * axis + np.sqrt(max(first**2 - along**2, 0.0)) * pole / np.linalg.norm(pole)
+        start + column(along) * axis + column(np.sqrt(np.maximum(first**2 - along**2, 0.0))) * pole
     )
 
 
-def _soft_minimum(values: Floats) -> float:
-    least = float(values.min())
-    return least - SOFT_M * float(np.log(np.exp(-(values - least) / SOFT_M).sum()))
+def _soft_minimum(values: Floats) -> Floats:
+    """Over the last axis."""
+    least = values.min(axis=-1)
+    return np.asarray(least - SOFT_M * np.log(np.exp(-(values - least[..., None]) / SOFT_M).sum(axis=-1)))
 
 
 def travel(walk: Walk, times: Sequence[float]) -> Floats:
     """(T, 16, 3) joints at ``times``."""
-    return np.stack([walk.pose(t).joints for t in times])
+    return walk.pose(np.asarray(times, np.float64)).joints
 
 
 def bone_lengths(joints: Floats) -> Floats:

@@ -10,7 +10,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from gait.walkers.camera import NEAR_M, Camera
-from gait.walkers.tubes import Tube, angles
+from gait.walkers.tubes import Tube, corners, low_rings
 from gait.walkers.vectors import Floats, cross, length
 
 SHIFT = 4
@@ -88,18 +88,7 @@ def _dot(a: Floats, b: Floats) -> Floats:
 def _surface(tubes: list[Tube]) -> tuple[Floats, Floats, Floats, Floats]:
     """All quads (n, 4, 3), a point inside the body for each (n, 3), their colours (n, 3) and nudges (n,)."""
     sides = tubes[0].paint.shape[1]
-    turn = angles(sides)
-    cos, sin = np.cos(turn), np.sin(turn)
-    centre, left, front, half = (
-        np.concatenate([getattr(tube, part) for tube in tubes])
-        for part in ("centre", "left", "front", "half")
-    )
-    reach = np.where(sin[None, :] > 0, half[:, 1:2], half[:, 2:3]) * sin[None, :]
-    rings = (
-        centre[:, None] + (half[:, :1] * cos)[..., None] * left[:, None] + reach[..., None] * front[:, None]
-    )
-    counts = np.array([tube.centre.shape[0] for tube in tubes])
-    low = np.setdiff1d(np.arange(counts.sum()), np.cumsum(counts) - 1)
+    rings, low = corners(tubes, sides), low_rings(tubes)
     near, far = rings[low], rings[low + 1]
     quads = np.stack([near, np.roll(near, -1, axis=1), np.roll(far, -1, axis=1), far], axis=2)
     axis = (near.mean(axis=1) + far.mean(axis=1)) / 2
@@ -127,8 +116,8 @@ def draw(what: Patches, window: tuple[int, int, int, int], height_px: float) -> 
     width, height, fine = right - left, bottom - top, supersampling_for(height_px)
     canvas = np.zeros((height * fine, width * fine, 4), np.uint8)
     moved = np.clip(what.corners - (left, top), -REACH_PX, REACH_PX) * fine - 0.5
-    corners = np.round(moved * (1 << SHIFT)).astype(np.int32)
-    for quad, colour in zip(corners, what.colours.tolist(), strict=True):
+    fixed = np.round(moved * (1 << SHIFT)).astype(np.int32)
+    for quad, colour in zip(fixed, what.colours.tolist(), strict=True):
         cv2.fillConvexPoly(canvas, quad, colour, cv2.LINE_8, SHIFT)
     strength = cv2.extractChannel(canvas, 3)
     _, cover = cv2.threshold(strength, 0, 255, cv2.THRESH_BINARY)

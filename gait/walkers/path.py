@@ -6,24 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from gait.walkers.vectors import Floats, Reals, column, heading_vector
+
 STEP_M = 0.02
 """Spacing of the stored curve."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A point of a path: ``at`` (2,) metres on the ground, ``heading`` radians from x axis to y axis."""
+    """Points of a path: ``at`` (..., 2) metres on the ground, ``heading`` (...) radians from x to y axis."""
 
     at: Floats
-    heading: float
+    heading: Floats
 
     @property
     def forward(self) -> Floats:
-        """(3,) unit, level."""
-        return np.array([np.cos(self.heading), np.sin(self.heading), 0.0])
+        """(..., 3) unit, level."""
+        return heading_vector(self.heading)
+
+    @property
+    def ground(self) -> Floats:
+        """(..., 3) metres, on the floor."""
+        return np.concatenate([self.at, np.zeros_like(self.at[..., :1])], axis=-1)
 
 
 class Path:
@@ -57,12 +62,12 @@ class Path:
         tangent = np.gradient(dense, axis=0)
         return cls(dense, np.arctan2(tangent[:, 1], tangent[:, 0]))
 
-    def at(self, s: float) -> Place:
-        """The place ``s`` metres from the start."""
-        inside = float(np.clip(s, 0.0, self.length))
-        heading = float(np.interp(inside, self._s, self._headings))
-        at = np.array([np.interp(inside, self._s, self._points[:, axis]) for axis in (0, 1)])
-        return Place(at + (s - inside) * np.array([np.cos(heading), np.sin(heading)]), heading)
+    def at(self, s: Reals) -> Place:
+        """The places ``s`` (...) metres from the start."""
+        inside = np.minimum(np.maximum(s, 0.0), self.length)
+        heading = np.interp(inside, self._s, self._headings)
+        at = np.stack([np.interp(inside, self._s, self._points[:, axis]) for axis in (0, 1)], axis=-1)
+        return Place(at + column(s - inside) * heading_vector(heading)[..., :2], heading)
 
 
 def _turn(before: Floats, corner: Floats, after: Floats, radius: float) -> Floats:

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gait.walkers.gait import Gait
+from gait.walkers.vectors import Floats, Reals, smooth
 
-Floats = NDArray[np.float64]
 TICK_S = 0.005
 RAMP_S = 0.9
 """People reach or leave their speed within about two steps."""
@@ -33,11 +32,14 @@ class Stop:
 
 @dataclass(frozen=True)
 class Instant:
-    """``distance`` metres along the path, ``phase`` strides, ``vigour`` 0 standing to 1 at full walk."""
+    """``distance`` metres along the path, ``phase`` strides, ``vigour`` 0 standing to 1 at full walk.
 
-    distance: float
-    phase: float
-    vigour: float
+    Each is one number, or (T,) for as many instants.
+    """
+
+    distance: Floats
+    phase: Floats
+    vigour: Floats
 
 
 class Timing:
@@ -88,7 +90,7 @@ class Timing:
         rate = np.ones_like(t)
         for rests, since in zip(resting, (t, t[-1] + TICK_S / 2 - t), strict=True):
             if rests:
-                rate *= _smooth(since / ramp)
+                rate *= smooth(since / ramp)
         turns = np.sqrt(rate) * self._cadence * TICK_S
         if all(resting):
             turns *= max(1, round(2 * turns.sum())) / 2 / turns.sum()
@@ -120,19 +122,14 @@ class Timing:
         done = np.flatnonzero(self._s >= self._length - 1e-9)
         return float(self._t[done[0]] if done.size else self._t[-1]) + self._last_rest
 
-    def at(self, t: float) -> Instant:
-        """The state ``t`` seconds after the path's start."""
-        return Instant(*(float(np.interp(t, self._t, table)) for table in (self._s, self._phi, self._vigour)))
+    def at(self, t: Reals) -> Instant:
+        """The state ``t`` (...) seconds after the path's start."""
+        return Instant(*(np.interp(t, self._t, table) for table in (self._s, self._phi, self._vigour)))
 
-    def distance_at_phase(self, phase: float) -> float:
+    def distance_at_phase(self, phase: Reals) -> Floats:
         """Metres along the path when the gait's phase is ``phase``."""
-        return float(np.interp(phase, self._phi, self._s))
+        return np.asarray(np.interp(phase, self._phi, self._s))
 
 
 def _at(stops: Sequence[Stop], metres: float) -> bool:
     return any(abs(stop.at_m - metres) < 1e-9 for stop in stops)
-
-
-def _smooth(x: Floats) -> Floats:
-    x = np.clip(x, 0.0, 1.0)
-    return x * x * (3 - 2 * x)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gait.walkers.body import Colour
 from gait.walkers.vectors import Floats, unit
@@ -15,9 +16,10 @@ from gait.walkers.vectors import Floats, unit
 class Tube:
     """``n`` rings joined one to the next; lengths in metres, colours red, green, blue in [0, 1].
 
-    ``centre``, ``left``, ``front`` (n, 3); ``half`` (n, 3): how far a ring reaches to the sides, to the front
-    and to the back. ``paint`` (n - 1, sides, 3): colours of the patches between rings. ``nudge`` (n - 1,):
-    metres by which patches pass for nearer than they are, for cloth that lies on cloth.
+    ``centre``, ``left``, ``front`` (..., n, 3), the leading axes being those of the pose; ``half`` (n, 3):
+    how far a ring reaches to the sides, to the front and to the back. ``paint`` (n - 1, sides, 3): colours of
+    the patches between rings. ``nudge`` (n - 1,): metres by which patches pass for nearer than they are, for
+    cloth that lies on cloth.
     """
 
     centre: Floats
@@ -37,10 +39,35 @@ class Tube:
         paint: Floats,
         nudge: float | Floats = 0.0,
     ) -> Tube:
-        """``left`` and ``front`` may be one vector (3,) for all rings, ``nudge`` one number."""
-        rings = centre.shape[0]
-        every = np.zeros((rings, 3))
-        return cls(centre, every + left, every + front, half, paint, np.zeros(rings - 1) + nudge)
+        """``left`` and ``front`` may be one vector (..., 3) for all rings, ``nudge`` one number."""
+        rings = centre.shape[-2]
+        left, front = (_for_all(vectors, centre) for vectors in (left, front))
+        return cls(centre, left, front, half, paint, np.zeros(rings - 1) + nudge)
+
+
+def _for_all(vectors: Floats, centre: Floats) -> Floats:
+    if vectors.ndim < centre.ndim:
+        vectors = vectors[..., None, :]
+    return np.broadcast_to(vectors, centre.shape)
+
+
+def corners(tubes: Sequence[Tube], sides: int) -> Floats:
+    """(..., rings, sides, 3) metres: the corners of the rings of all tubes, one tube after another."""
+    turn = angles(sides)
+    cos, sin = np.cos(turn), np.sin(turn)
+    centre, left, front, half = (
+        np.concatenate([getattr(tube, part) for tube in tubes], axis=-2)
+        for part in ("centre", "left", "front", "half")
+    )
+    reach = np.where(sin[None, :] > 0, half[:, 1:2], half[:, 2:3]) * sin[None, :]
+    aside = (half[:, :1] * cos)[..., None] * left[..., None, :]
+    return np.asarray(centre[..., None, :] + aside + reach[..., None] * front[..., None, :])
+
+
+def low_rings(tubes: Sequence[Tube]) -> NDArray[np.intp]:
+    """Which rings have a next one in their own tube, as indices into ``corners``."""
+    counts = np.array([tube.half.shape[0] for tube in tubes])
+    return np.setdiff1d(np.arange(counts.sum()), np.cumsum(counts) - 1)
 
 
 def angles(sides: int) -> Floats:
@@ -70,10 +97,12 @@ def plain(colour: Colour, rings: int, sides: int) -> Floats:
 
 
 def chain(start: Floats, middle: Floats, end: Floats, t: Floats, soft: float = 0.16) -> tuple[Floats, Floats]:
-    """Points and directions along two bones: t 0 at the start, 1 at the middle joint, 2 at the end.
+    """Points and directions (..., n, 3) along two bones from ``start`` over ``middle`` to ``end`` (..., 3).
 
-    Within ``soft`` of the middle joint the straight lines give way to a parabola.
+    t is 0 at the start, 1 at the middle joint, 2 at the end. Within ``soft`` of the middle joint the straight
+    lines give way to a parabola.
     """
+    start, middle, end = (point[..., None, :] for point in (start, middle, end))
     first, second = middle - start, end - middle
     u = t[:, None]
     near = np.clip((u - 1 + soft) / (2 * soft), 0, 1)
