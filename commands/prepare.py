@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gait.data.errors import DataError
 from gait.data.kinds import KINDS, preparation_of
 from gait.data.layouts import export_grew, export_opengait
 from gait.data.prepare import REPORT, Progress, Report, prepare
+from gait.data.reshaped import Reshaped
 from gait.data.sheets import write_sheets
 from gait.data.source import KEYPOINT_LAYOUTS, Options, Perceive, Preparation
 from gait.data.store import DataSet
@@ -30,6 +32,8 @@ LAYOUTS = ("ours", "opengait", "grew")
 OURS = ".gaitway"
 SHEETS = "sheets"
 _TOLD = 10
+# Walkers are told apart at 64 rows; beyond this a silhouette is a mistake in --size.
+_LARGEST = 1024
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +50,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--conditions", default="", metavar="A,B", help="only these (default: all)")
     parser.add_argument("--views", default="", metavar="A,B", help="only these (default: all)")
     parser.add_argument("--everyone", choices=("train", "test"), default="", help="all people on one side")
+    parser.add_argument(
+        "--average",
+        type=int,
+        default=0,
+        metavar="N",
+        help="each N frames of silhouettes become their mean, a gait energy image (default: as they are)",
+    )
+    parser.add_argument(
+        "--size",
+        default="",
+        metavar="HxW",
+        help="silhouettes of this size, e.g. 32x24 (default: as they are)",
+    )
     parser.add_argument("--maps", action="store_true", help="with --layout opengait: heat maps of the joints")
     parser.add_argument("--sheets", action="store_true", help="write GEIs and contact sheets to look at")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that read (default: the cores)")
@@ -109,6 +126,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise DataError("--maps belongs to --layout opengait: our own nets draw their maps as they train")
     if arguments.workers is not None and arguments.workers < 1:
         raise DataError(f"--workers {arguments.workers}", wanted="1 or more")
+    if arguments.average < 0:
+        raise DataError(f"--average {arguments.average}", wanted="1 or more frames")
     source, folder = arguments.source.resolve(), arguments.folder.resolve()
     if source == folder:
         raise DataError("SRC and DST are the same folder", where=str(arguments.folder))
@@ -147,9 +166,20 @@ def _perception(arguments: argparse.Namespace) -> Perceive:
 
 def _chosen(arguments: argparse.Namespace, whole: Preparation) -> Preparation:
     conditions, views = _words(arguments.conditions), _words(arguments.views)
-    if not conditions and not views and not arguments.everyone:
-        return whole
-    return Chosen(whole, conditions, views, arguments.everyone)
+    if conditions or views or arguments.everyone:
+        whole = Chosen(whole, conditions, views, arguments.everyone)
+    if arguments.average or arguments.size:
+        whole = Reshaped(whole, arguments.average, _size(arguments.size))
+    return whole
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    told = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
+    if told is None or not all(1 <= int(side) <= _LARGEST for side in told.groups()):
+        raise DataError(f"--size {text}", wanted=f"HEIGHTxWIDTH of 1 to {_LARGEST} pixels, such as 64x44")
+    return int(told[1]), int(told[2])
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -160,7 +190,7 @@ def _settings(arguments: argparse.Namespace, options: Options) -> str:
     """What must be the same when a stopped run is taken up again."""
     kind = arguments.kind
     told: dict[str, Any] = {"kind": kind}
-    for name in ("conditions", "views", "everyone"):
+    for name in ("conditions", "views", "everyone", "average", "size"):
         if getattr(arguments, name):
             told[name] = getattr(arguments, name)
     if kind == "oumvlp-pose":

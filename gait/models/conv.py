@@ -48,10 +48,17 @@ class ConvConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     width: AtLeast1 = 44
 
     def __post_init__(self) -> None:
-        if self.height % (4 * STRIPS) or self.width % 4:
+        small = self.height < 4 * STRIPS and self.height % 8 == 0
+        if not (small or self.height % (4 * STRIPS) == 0) or self.width % 4:
             raise ValueError(
-                f"maps of {self.height}x{self.width}; wanted height a multiple of 64, width of 4"
+                f"maps of {self.height}x{self.width}; wanted height a multiple of 64 (or of 8 below it), "
+                "width of 4"
             )
+
+    @property
+    def strips(self) -> int:
+        """16, or of small maps a strip for each row that the two strides leave."""
+        return min(STRIPS, self.height // 4)
 
 
 # Published depths: 1441 for data from the wild (Gait3D, GREW), 1111 for the smaller sets. The two small ones
@@ -82,8 +89,8 @@ class ConvNet(GaitNet):
         self.layer2 = stage_p3d(first, second, config.blocks[1], stride=2)
         self.layer3 = stage_p3d(second, third, config.blocks[2], stride=2)
         self.layer4 = stage_p3d(third, fourth, config.blocks[3])
-        self.FCs = SeparateFCs(STRIPS, fourth, config.embedding)
-        self.BNNecks = SeparateBNNecks(STRIPS, config.embedding, config.classes)
+        self.FCs = SeparateFCs(config.strips, fourth, config.embedding)
+        self.BNNecks = SeparateBNNecks(config.strips, config.embedding, config.classes)
 
     @abstractmethod
     def front(self, images: Tensor) -> Tensor:
@@ -96,8 +103,8 @@ class ConvNet(GaitNet):
 
     @property
     def vector_shape(self) -> tuple[int, int]:
-        """16 strips of ``embedding`` numbers."""
-        return (STRIPS, self.config.embedding)
+        """16 strips, fewer of small maps, of ``embedding`` numbers each."""
+        return (self.config.strips, self.config.embedding)
 
     @property
     def receptive_frames(self) -> int:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from gait.models import deploy
 from gait.models.attention import CrossAttention, spell_out
-from gait.models.blocks import STRIPS, BasicBlockP3D, PerFrame, initialise, stage_2d, stage_p3d, stem
+from gait.models.blocks import BasicBlockP3D, PerFrame, initialise, stage_2d, stage_p3d, stem
 from gait.models.conv import ConvConfig, ConvNet, sizes_of
 from gait.models.family import Family, Features, Which
 from gait.models.skeletongait_pp import AttentionFusion
@@ -189,11 +189,11 @@ class HybridGait(ConvNet):
         return merge
 
     def strip_weights(self) -> Tensor:
-        """(16,) with mean 1: what each strip's distance counts at test, as its rows did in the net."""
+        """(strips,) with mean 1: what each strip's distance counts at test, as its rows did in the net."""
         upper_lower = self.merge.upper_lower
         if isinstance(upper_lower, UpperLower):
-            return upper_lower.weights(STRIPS)
-        return torch.ones(STRIPS, device=self.FCs.fc_bin.device)
+            return upper_lower.weights(self.config.strips)
+        return torch.ones(self.config.strips, device=self.FCs.fc_bin.device)
 
     def vector(self, features: Features, which: Which = "embed_1") -> Tensor:
         """As elsewhere, with each strip's length the root of its weight: a product is the weighted mean."""

@@ -59,6 +59,24 @@ def test_shapes_from_frames_to_logits(name) -> None:
     torch.testing.assert_close(net.vector(features, "embed_2").norm(dim=1), torch.ones(2))
 
 
+@pytest.mark.parametrize("name", ["deepgaitv2", "hybridgait"])
+def test_small_maps_have_a_strip_for_each_row_that_is_left(name) -> None:
+    """32 x 24, as half-cycles of 32 x 22 are fed: eight strips, window and streaming forms alike."""
+    torch.manual_seed(1)
+    net = worn(registry.build(name, "tiny", height=32, width=24)).eval()
+    x = net.example(2, 3)
+    with torch.no_grad():
+        vector = net.vector(net(x))
+        assert vector.shape == (2, 8 * 32)
+        torch.testing.assert_close(net.flat(3)(net.flat_input(x)), vector, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sides", [(36, 24), (72, 44), (32, 22)])
+def test_sides_that_the_strides_do_not_divide_are_refused(sides) -> None:
+    with pytest.raises(ConfigError, match="multiple of 64"):
+        registry.build("deepgaitv2", "tiny", height=sides[0], width=sides[1])
+
+
 def test_wide_silhouettes_work_too() -> None:
     """64 x 64 to 16 x 16 before the strips, as the reference's sample data are."""
     net = worn(registry.build("silskeletongait", "tiny", width=64))
