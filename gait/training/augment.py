@@ -19,7 +19,14 @@ from gait.inputs import Walk
 from gait.skeleton import body_scale, mirror
 from gait.training import outline
 from gait.training.config import AugmentSection
-from gait.training.warp import Homography, perspective_of, rotation_of, warp_images, warp_points
+from gait.training.warp import (
+    Homography,
+    perspective_of,
+    rotation_of,
+    stretch_of,
+    warp_images,
+    warp_points,
+)
 
 Rng = np.random.Generator
 Change = Callable[[Walk, AugmentSection, Rng], Walk]
@@ -68,6 +75,24 @@ def in_perspective(walk: Walk, section: AugmentSection, rng: Rng) -> Walk:
     height, width = _picture(walk)
     reach = section.perspective_px * height / 64
     return _warped(walk, perspective_of(rng.uniform(0, reach, (4, 2)), height, width))
+
+
+def stretched(walk: Walk, section: AugmentSection, rng: Rng) -> Walk:
+    """As another crop, camera or ground would show the walker: the head's row stays; metres stay too."""
+    height, width = _picture(walk)
+    tall, wide = rng.uniform(*section.stretch_height), rng.uniform(*section.stretch_width)
+    slant = rng.uniform(-section.stretch_slant, section.stretch_slant)
+    shift = rng.uniform(-section.stretch_shift, section.stretch_shift) * width
+    return _warped(walk, stretch_of(tall, wide, slant, shift, height, width))
+
+
+def grounded(walk: Walk, section: AugmentSection, rng: Rng) -> Walk:
+    """The feet hidden, faint, or with a shadow beside them; joints that are hidden are unseen."""
+    height = _picture(walk)[0]
+    rows = int(rng.integers(1, max(1, round(section.ground_height * height)) + 1))
+    images, hidden = outline.change_ground(walk.silhouettes, rows, rng)
+    gone = walk.joints_2d[..., 1:2] >= height - rows if hidden else False
+    return replace(walk, silhouettes=images, joints_2d=np.where(gone, np.float32(0), walk.joints_2d))
 
 
 def erased(walk: Walk, section: AugmentSection, rng: Rng) -> Walk:
@@ -146,6 +171,8 @@ CHANGES: Final[dict[str, Change]] = {
     "mirror": mirrored,
     "perspective": in_perspective,
     "rotation": rotated,
+    "stretch": stretched,
+    "ground": grounded,
     "thickness": thickened,
     "edge_noise": edge_noisy,
     "erasing": erased,

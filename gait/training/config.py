@@ -80,6 +80,13 @@ class AugmentSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     erasing_area: tuple[Share, Share] = (0.02, 0.2)  # of the picture, as is usual for random erasing
     thickness: Share = 0.0  # a band of the body grows or shrinks, as clothes do
     thickness_px: Annotated[int, Meta(ge=1, le=8)] = 2
+    stretch: Share = 0.0  # taller or wider, slanted, shifted; the head's row stays where it is
+    stretch_height: tuple[Positive, Positive] = (0.85, 1.15)
+    stretch_width: tuple[Positive, Positive] = (0.85, 1.15)
+    stretch_slant: Share = 0.06  # columns per row, either way
+    stretch_shift: Share = 0.05  # of the width, either way
+    ground: Share = 0.0  # the lowest rows hidden, as by grass, or filled, as by a shadow
+    ground_height: Share = 0.13  # of the picture at most
     edge_noise: Share = 0.0  # pixels along the outline flip, as segmentation errs
     edge_noise_share: Share = 0.2
     reversal: Share = 0.0
@@ -206,6 +213,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         for name, (low, high) in {
             "erasing_area": self.augment.erasing_area,
             "speed_range": self.augment.speed_range,
+            "stretch_height": self.augment.stretch_height,
+            "stretch_width": self.augment.stretch_width,
         }.items():
             if low > high:
                 raise ValueError(f"augment.{name} runs from {low} down to {high}")

@@ -11,6 +11,10 @@ Images = NDArray[np.uint8]
 # A band at least this share of the body high: less is not a garment.
 THINNEST_BAND = 0.15
 THICKEST_BAND = 0.5
+# How often the feet are hidden, or faint; else there is a shadow, at least this dark (of grey silhouettes).
+HIDDEN = 0.4
+FAINT = 0.2
+SHADE = 0.3
 
 
 def change_band(images: Images, most_px: int, rng: np.random.Generator) -> Images:
@@ -27,6 +31,28 @@ def change_band(images: Images, most_px: int, rng: np.random.Generator) -> Image
         if whole.size:
             image[top : top + rows] = change(whole, kernel)[top : top + rows]
     return changed
+
+
+def change_ground(images: Images, rows: int, rng: np.random.Generator) -> tuple[Images, bool]:
+    """(T, H, W), the lowest ``rows`` hidden, made faint or joined by a shadow; whether they are hidden."""
+    changed = images.copy()
+    width = images.shape[2]
+    kind = rng.random()
+    if not images.size:
+        return changed, kind < HIDDEN
+    foot = changed[:, -rows:]
+    if kind < HIDDEN:
+        foot[:] = 0
+    elif kind < HIDDEN + FAINT:
+        foot[:] = np.rint(foot * rng.uniform(0, 1)).astype(np.uint8)
+    else:
+        # A shadow lies flat: half as high as grass hides, anywhere from a foot to the picture's width.
+        centre, wide = rng.integers(0, width), rng.integers(max(1, width // 8), width + 1)
+        across = slice(max(0, centre - wide // 2), centre + wide // 2 + 1)
+        shadow = np.uint8(rng.uniform(SHADE, 1) * 255)
+        low = changed[:, -max(1, rows // 2) :, across]
+        np.maximum(low, shadow, out=low)
+    return changed, kind < HIDDEN
 
 
 def fray(images: Images, share: float, rng: np.random.Generator) -> Images:

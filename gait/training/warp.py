@@ -31,6 +31,15 @@ def perspective_of(moves: NDArray[np.float64], height: int, width: int) -> Homog
     return np.asarray(cv2.getPerspectiveTransform(corners, moved.astype(np.float32)), np.float64)
 
 
+def stretch_of(tall: float, wide: float, slant: float, shift: float, height: int, width: int) -> Homography:
+    """Rows times ``tall`` from the top, columns times ``wide`` about the middle, ``slant`` columns per row.
+
+    The slant turns about the picture's middle row; ``shift`` is in columns.
+    """
+    x, y = (width - 1) / 2, (height - 1) / 2
+    return np.array([[wide, slant, x - wide * x - slant * y + shift], [0.0, tall, 0.0], [0.0, 0.0, 1.0]])
+
+
 def warp_images(images: NDArray[np.uint8], transform: Homography) -> NDArray[np.uint8]:
     """(T, H, W), what comes in from outside black."""
     if not images.size:

@@ -43,7 +43,7 @@ def grey_at_joints(walk: Walk) -> np.ndarray:
     return walk.silhouettes[0, y, x]
 
 
-@given(seeds, st.sampled_from(["rotation", "perspective"]))
+@given(seeds, st.sampled_from(["rotation", "perspective", "stretch"]))
 @settings(max_examples=40, deadline=None)
 def test_what_moves_the_picture_moves_the_joints(seed: int, name: str) -> None:
     """Every joint is still where its own dot is."""
@@ -65,6 +65,29 @@ def test_a_mirror_swaps_the_sides() -> None:
     swap = list(GAITWAY16.swap)
     assert np.array_equal(seen.joints_3d[..., 1:], walk.joints_3d[:, swap][..., 1:])
     assert np.array_equal(seen.joints_3d[..., 0], -walk.joints_3d[:, swap][..., 0])
+
+
+def test_a_stretch_leaves_the_head_s_row() -> None:
+    """The topmost row keeps its grey, only its columns may move; the lowest row's joints move down or up."""
+    walk = dotted()
+    walk.silhouettes[:, 0] = 77
+    taller = augment(walk, section(stretch=1.0, stretch_height=(1.1, 1.1)), np.random.default_rng(3))
+    assert np.median(taller.silhouettes[:, 0]) == 77
+    assert np.allclose(taller.joints_2d[..., 1], walk.joints_2d[..., 1] * 1.1)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_ground_changes_no_more_than_the_lowest_rows(seed: int) -> None:
+    """Hidden feet take their joints along; a shadow takes none."""
+    walk = dotted(seed)
+    walk.silhouettes[:, 56:] = 60
+    walk.joints_2d[:, 0, 1] = 63
+    changed = augment(walk, section(ground=1.0, ground_height=0.125), np.random.default_rng(seed))
+    assert np.array_equal(changed.silhouettes[:, :56], walk.silhouettes[:, :56])
+    assert not np.array_equal(changed.silhouettes[:, -1], walk.silhouettes[:, -1])
+    assert np.array_equal(changed.joints_2d[:, 1:], walk.joints_2d[:, 1:])
+    hidden = not changed.silhouettes[:, -1].any()
+    assert changed.joints_2d[:, 0].any() or hidden
 
 
 def test_rotation_is_about_the_true_centre() -> None:
