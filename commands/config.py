@@ -18,6 +18,7 @@ from commands.cli import DEFAULT_CONFIG, add_config_arguments, add_json_argument
 from commands.settings import load_settings, parse_settings
 from engines.config import PerceiveConfig
 from engines.embed import EmbedConfig
+from gait.gallery.config import GalleryConfig
 from gait.identify_stage import IdentifyConfig
 from stream.bus import check_endpoint
 from stream.config import StreamConfig
@@ -35,12 +36,6 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source: Annotated[str, msgspec.Meta(min_length=1)]
     options: SourceOptions = SourceOptions()
-
-
-class GalleryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the gallery lies."""
-
-    path: str = "gallery.sqlite"
 
 
 class EventsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

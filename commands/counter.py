@@ -9,7 +9,6 @@ from commands.config import PipelineConfig
 from gait.baseline import BaselineEmbedder
 from gait.gallery.desk import GalleryDesk
 from gait.gallery.lock import holder_of
-from gait.gallery.store import Gallery
 from stream.control import ask
 from stream.errors import GalleryError
 from stream.messages import ControlReply, ControlRequest
@@ -26,7 +25,7 @@ def ask_gallery(config: PipelineConfig, request: ControlRequest) -> dict[str, An
     if holder is not None and holder.endpoint:
         reply = ask(holder.endpoint, request, timeout_s=PATIENCE_S)
     else:
-        reply = _directly(path, request)
+        reply = _directly(config, request)
     if not reply.ok:
         raise GalleryError(reply.error)
     return reply.result
@@ -41,8 +40,8 @@ def _nobody(path: Path, request: ControlRequest) -> dict[str, Any]:
     )
 
 
-def _directly(path: Path, request: ControlRequest) -> ControlReply:
-    gallery = Gallery(path)
+def _directly(config: PipelineConfig, request: ControlRequest) -> ControlReply:
+    gallery = config.gallery.open()
     try:
         return GalleryDesk(gallery, BaselineEmbedder().model).answer(request)
     finally:

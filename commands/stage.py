@@ -14,7 +14,6 @@ from engines.weights import POSE_DETECTOR, POSE_LANDMARKS
 from gait.baseline import BaselineEmbedder
 from gait.body import body_of
 from gait.embedder import Embedder
-from gait.gallery.store import Gallery
 from gait.identify_stage import IdentifyStage
 from gait.score_map import built_in_map
 from gait.walkers.source import PREFIX as WALKERS
@@ -145,7 +144,7 @@ def _embed(plan: RunPlan) -> Stage:
 def _identify(plan: RunPlan) -> Stage:
     config, model = plan.config, embedder_of(plan).model
     return IdentifyStage(
-        Gallery(Path(config.gallery.path), endpoint=plan.control),
+        config.gallery.open(endpoint=plan.control),
         model,
         built_in_map(model.name),
         config.identify,

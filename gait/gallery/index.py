@@ -39,12 +39,14 @@ class GalleryIndex:
     @classmethod
     def of(cls, gallery: GalleryReader, model: str, dimension: int) -> GalleryIndex:
         """Read the gallery; templates of other models stay out."""
-        kept = gallery.vectors(model)
-        people = tuple(dict.fromkeys(person for person, _, _ in kept))
-        names = {person: name for person, name, _ in kept}
-        owners = [person for person, _, _ in kept]  # sorted, so each person's rows are neighbours
-        matrix = np.stack([vector for _, _, vector in kept]) if kept else np.zeros((0, dimension), np.float32)
-        firsts = np.array([owners.index(person) for person in people], dtype=np.intp)
+        names = gallery.names()
+        owners, vectors = [], []
+        for row, vector in gallery.vectors(model):
+            owners.append(row.person)  # sorted, so each person's rows are neighbours
+            vectors.append(vector)
+        people = tuple(dict.fromkeys(owners))
+        matrix = np.stack(vectors) if vectors else np.zeros((0, dimension), np.float32)
+        firsts = np.unique(np.array(owners, dtype=np.str_), return_index=True)[1].astype(np.intp)
         return cls(model, gallery.epoch, people, tuple(names[p] for p in people), matrix, firsts)
 
     def scores(self, vectors: Vectors) -> Vectors:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
 from gait.gallery import rows
 from gait.gallery.records import AuditRow, PersonRecord, TrackRecord, Vector
 from gait.gallery.schema import connect, one_line
+from gait.gallery.vault import Locks, Vault, vault_for
 from gait.gallery.verify import faults
 from stream.errors import GalleryError
 
@@ -19,11 +20,19 @@ Clock = Callable[[], int]
 class GalleryReader:
     """One gallery, open for reading; ``clock`` tells expiry in wall-clock nanoseconds."""
 
-    def __init__(self, path: Path, *, read_only: bool = True, clock: Clock = time.time_ns) -> None:
-        """Open ``path``; raises GalleryError where it is missing, foreign, damaged or of another release."""
-        self.path = Path(path)
-        self._clock = clock
-        self._db = connect(self.path, read_only=read_only)
+    def __init__(self, path: Path, *, key: bytes | None = None, clock: Clock = time.time_ns) -> None:
+        """Open ``path``; raises GalleryError where it is missing, foreign, damaged, sealed by another key."""
+        self._open(Path(path), key, clock, fresh=None)
+
+    def _open(self, path: Path, key: bytes | None, clock: Clock, fresh: Locks | None) -> None:
+        self.path, self._clock = path, clock
+        self._db = connect(path, read_only=fresh is None, fresh=fresh)
+        try:
+            with one_line(path):
+                self.vault: Vault = vault_for(rows.locks(self._db), key, f"gallery {path}")
+        except BaseException:
+            self._db.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -44,21 +53,47 @@ class GalleryReader:
     def people(self) -> tuple[PersonRecord, ...]:
         """Everybody, by id."""
         with one_line(self.path):
-            return rows.people(self._db)
+            return rows.people(self._db, self.vault)
 
     def person(self, who: str) -> PersonRecord:
-        """The person of this id or name; raises GalleryError where there is none."""
+        """The person of this id, name or alias; raises GalleryError where there is none."""
         wanted = " ".join(who.split())
-        for person in self.people():
-            if wanted in (person.id, person.name):
-                return person
+        with one_line(self.path):
+            found = rows.person_id(self._db, self.vault, wanted)
+            if found is not None:
+                return rows.people(self._db, self.vault, [found])[0]
         fix = "See the names with `gallery list`"
         raise GalleryError(f"nobody is called {wanted[:40]!r}", where=f"gallery {self.path}", fix=fix)
 
-    def vectors(self, model: str) -> list[tuple[str, str, Vector]]:
-        """(person id, name, vector) for every template of one model; templates of others stay apart."""
+    def names(self) -> dict[str, str]:
+        """Everybody's name, by id."""
         with one_line(self.path):
-            return [(person, name, rows.loaded(data)) for person, name, data in rows.vectors(self._db, model)]
+            return rows.names(self._db, self.vault)
+
+    def name_of(self, person: str) -> str | None:
+        """The name of the person of this id; None where there is none."""
+        with one_line(self.path):
+            row = self._db.execute("SELECT card FROM people WHERE id = ?", (person,)).fetchone()
+            return None if row is None else rows.opened_card(self.vault, person, row[0]).name
+
+    def vectors(self, model: str, person: str | None = None) -> Iterator[tuple[rows.StoredVector, Vector]]:
+        """Every template of one model, or one person's, as it was enrolled; other models' stay apart."""
+        with one_line(self.path):
+            for row in rows.vectors(self._db, model, person):
+                yield row, self.vault.open_vector(row.blob, rows.about_template(row.person, model))
+
+    def stored_vectors(
+        self, model: str, person: str | None = None
+    ) -> Iterator[tuple[rows.StoredVector, bytes]]:
+        """The same as the index holds them: opened, and still rotated where the gallery rotates."""
+        with one_line(self.path):
+            for row in rows.vectors(self._db, model, person):
+                yield row, self.vault.open(row.blob, rows.about_template(row.person, model))
+
+    def touched_since(self, epoch: int) -> tuple[str, ...] | None:
+        """Whom the changes after ``epoch`` were about; None where everything has to be read again."""
+        with one_line(self.path):
+            return rows.touched_since(self._db, epoch)
 
     def models(self) -> dict[str, int]:
         """How many templates there are of each model."""
@@ -75,7 +110,12 @@ class GalleryReader:
         with one_line(self.path):
             return rows.audit(self._db)
 
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """(path, kind) of every event log and trace that runs on this gallery have written."""
+        with one_line(self.path):
+            return tuple(self._db.execute("SELECT path, kind FROM places ORDER BY path"))
+
     def verify(self) -> tuple[str, ...]:
         """What is wrong with the gallery, one line each; nothing where it is sound."""
         with one_line(self.path):
-            return faults(self._db)
+            return faults(self._db, self.vault)

@@ -12,12 +12,18 @@ from numpy.typing import NDArray
 from stream.errors import GalleryError, MessageError
 from stream.messages import Array
 
+TRACK_SOURCE: Final = "track:"
+"""How the source of a template begins that came from a track."""
 MAX_NAME: Final = 100
 MAX_NOTE: Final = 1_000
+MAX_ALIASES: Final = 16
 MAX_DIMENSION: Final = 8_192
 MAX_TEMPLATES: Final = 64
 """Templates one person may have of one model: views and clothes of a lifetime, and a bound on a mistake."""
 UNIT_TOLERANCE: Final = 1e-3
+
+REASONS: Final = ("asked", "consent-withdrawn", "expired", "mistake", "upkeep")
+"""Why something was changed; a fixed choice, since free text would carry names past a removal."""
 
 Vector = NDArray[np.float32]
 
@@ -26,7 +32,7 @@ class NewTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A template to be kept: a unit-length float32 vector, what made it, and what it rests on.
 
     ``source`` says where it came from (a file's name, ``track:<tracklet>``); ``view_degrees`` is the walking
-    direction against the camera's axis where known.
+    direction against the camera's axis where known. ``expires_ns`` ends it before its person.
     """
 
     vector: Array
@@ -35,6 +41,7 @@ class NewTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quality: float
     source: str = ""
     view_degrees: float | None = None
+    expires_ns: int | None = None
 
     def checked(self) -> Vector:
         """The vector, or GalleryError with what is wrong with this template."""
@@ -54,20 +61,22 @@ def _fault(template: NewTemplate, vector: NDArray[np.generic]) -> str:
     """Why a template cannot be kept; empty where it can."""
     if vector.dtype != np.float32 or vector.ndim != 1 or not 0 < vector.size <= MAX_DIMENSION:
         return f"its vector has type {vector.dtype} and shape {vector.shape}"
-    if not np.isfinite(vector).all():
-        return "its vector holds NaN or infinity"
     length = float(np.linalg.norm(vector.astype(np.float64)))
-    if abs(length - 1.0) > UNIT_TOLERANCE:
-        return f"its vector has length {length:.4g}"
+    if not abs(length - 1.0) <= UNIT_TOLERANCE:
+        return (
+            f"its vector has length {length:.4g}" if length < np.inf else "its vector holds NaN or infinity"
+        )
     if template.samples < 1 or not 0 <= template.quality <= 1:
         return f"it has {template.samples} samples and quality {template.quality}"
-    if not template.model or len(template.source) > MAX_NOTE:
-        return "its model is not named or its source is too long"
-    return ""
+    view = template.view_degrees
+    if view is not None and not abs(view) <= 360:
+        return f"its view is {view} degrees"
+    unnamed = not 0 < len(template.model) <= MAX_NAME or len(template.source) > MAX_NOTE
+    return "its model is not named or its source is too long" if unnamed else ""
 
 
 class TemplateRecord(msgspec.Struct, frozen=True):
-    """A kept template, without its vector."""
+    """A kept template, without its vector; ``expires_ns`` None lasts as long as its person."""
 
     id: int
     model: str
@@ -77,20 +86,60 @@ class TemplateRecord(msgspec.Struct, frozen=True):
     source: str
     view_degrees: float | None
     created_ns: int
+    expires_ns: int | None = None
+    consent: str = ""
 
 
 class PersonRecord(msgspec.Struct, frozen=True):
-    """Somebody the gallery knows. ``id`` is never given to another person of this gallery."""
+    """Somebody the gallery knows. ``id`` is never given to another person of this gallery.
+
+    ``tag`` is a random name that only the audit uses: once the person is removed nothing leads from it to
+    them. ``sequences`` counts the walks that are kept for another model's sake.
+    """
 
     id: str
     name: str
     consent: str
     created_ns: int
     templates: tuple[TemplateRecord, ...]
+    aliases: tuple[str, ...] = ()
+    note: str = ""
+    expires_ns: int | None = None
+    tag: str = ""
+    sequences: int = 0
+
+
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is written on a person's card: all that names or describes them."""
+
+    name: str
+    consent: str = ""
+    note: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a template or a sequence came from, and the consent it was kept under."""
+
+    source: str = ""
+    consent: str = ""
+
+
+class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody to enrol with others in one change; walks are packed samples (see ``sequences``)."""
+
+    name: str
+    templates: tuple[NewTemplate, ...]
+    consent: str = ""
+    expires_ns: int | None = None
+    walks: tuple[bytes, ...] = ()
 
 
 class TrackRecord(msgspec.Struct, frozen=True):
-    """A finished track that may still be enrolled until ``expires_ns`` (wall-clock)."""
+    """A finished track that may still be enrolled until ``expires_ns`` (wall-clock).
+
+    ``cluster`` names the unknown person that it was taken for, if any.
+    """
 
     tracklet: str
     camera: str
@@ -100,16 +149,21 @@ class TrackRecord(msgspec.Struct, frozen=True):
     person: str | None
     expires_ns: int
     templates: int = 0
+    cluster: str | None = None
 
 
 class AuditRow(msgspec.Struct, frozen=True):
-    """What changed and when, chained by hash; names and vectors stay out, so it can outlive a removal."""
+    """What changed, when and why, chained by hash; names and vectors stay out, so it can outlive a removal.
+
+    ``person`` is a tag, not an id; ``why`` is one of ``REASONS``.
+    """
 
     epoch: int
     at_ns: int
     action: str
     person: str
     detail: str
+    why: str
     chain: str
 
 
@@ -121,8 +175,15 @@ def checked_name(name: str) -> str:
     return clean
 
 
-def checked_note(note: str) -> str:
-    """A consent note as it is kept; raises GalleryError where it is too long."""
-    if len(note) > MAX_NOTE:
-        raise GalleryError("the consent note is refused", wanted=f"at most {MAX_NOTE} characters")
+def checked_note(note: str, what: str = "consent note") -> str:
+    """A note as it is kept; raises GalleryError where it is too long or cannot be shown."""
+    if len(note) > MAX_NOTE or not all(part.isprintable() for part in note.split()):
+        raise GalleryError(f"the {what} is refused", wanted=f"at most {MAX_NOTE} printable characters")
     return note
+
+
+def checked_why(why: str) -> str:
+    """The reason as the audit keeps it; raises GalleryError for one it does not know."""
+    if why not in REASONS:
+        raise GalleryError(f"reason {why[:40]!r}", wanted=", ".join(REASONS))
+    return why

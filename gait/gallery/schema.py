@@ -1,7 +1,8 @@
 """The database's tables, how it is opened, and what its damage is called.
 
-Every template belongs to one person and one model. Times are wall-clock nanoseconds; they stay inside the
-database and never reach an event.
+Every template belongs to one person and one model. ``card``, ``origin``, ``walk``, ``vector`` and ``before``
+are what a key seals (see ``vault``); ``touched`` says whom a change was about, ``undo`` how it was before.
+Times are wall-clock nanoseconds; they stay inside the database and never reach an event.
 """
 
 from __future__ import annotations
@@ -12,39 +13,59 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from gait.gallery.vault import Locks
 from stream.errors import GalleryError
 
 APPLICATION_ID: Final = 0x47414954  # "GAIT"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+PAGE_BYTES: Final = 16_384  # seven 512-number templates a page; 4096 would waste half of each
 BUSY_MS: Final = 5_000  # readers come and go within milliseconds
 
 TABLES: Final = """
 CREATE TABLE state (
   only INTEGER PRIMARY KEY CHECK (only = 1),
   epoch INTEGER NOT NULL CHECK (epoch >= 0),
-  people_made INTEGER NOT NULL CHECK (people_made >= 0)
+  people_made INTEGER NOT NULL CHECK (people_made >= 0),
+  salt BLOB NOT NULL,
+  key_check BLOB NOT NULL,
+  turn BLOB NOT NULL
 );
-INSERT INTO state VALUES (1, 0, 0);
 CREATE TABLE people (
   id TEXT PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE CHECK (length(name) > 0),
-  consent TEXT NOT NULL,
-  created_ns INTEGER NOT NULL
+  tag TEXT NOT NULL UNIQUE,
+  card BLOB NOT NULL,
+  created_ns INTEGER NOT NULL,
+  expires_ns INTEGER
 );
+CREATE TABLE names (
+  digest BLOB PRIMARY KEY,
+  person TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX names_by_person ON names (person);
 CREATE TABLE templates (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   person TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
   model TEXT NOT NULL,
   dimension INTEGER NOT NULL CHECK (dimension > 0),
-  vector BLOB NOT NULL CHECK (length(vector) = 4 * dimension),
   samples INTEGER NOT NULL CHECK (samples > 0),
   quality REAL NOT NULL CHECK (quality BETWEEN 0 AND 1),
-  source TEXT NOT NULL,
   view_degrees REAL,
-  created_ns INTEGER NOT NULL
+  created_ns INTEGER NOT NULL,
+  expires_ns INTEGER,
+  origin BLOB NOT NULL,
+  vector BLOB NOT NULL CHECK (length(vector) >= 4 * dimension)
 );
-CREATE INDEX templates_by_person ON templates (person);
-CREATE INDEX templates_by_model ON templates (model);
+CREATE INDEX templates_by_person ON templates (person, model);
+CREATE INDEX templates_by_model ON templates (model, person, id);
+CREATE TABLE sequences (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  person TEXT NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+  created_ns INTEGER NOT NULL,
+  expires_ns INTEGER,
+  origin BLOB NOT NULL,
+  walk BLOB NOT NULL
+);
+CREATE INDEX sequences_by_person ON sequences (person);
 CREATE TABLE tracks (
   tracklet TEXT PRIMARY KEY,
   camera TEXT NOT NULL,
@@ -52,16 +73,19 @@ CREATE TABLE tracks (
   last_ns INTEGER NOT NULL,
   answer TEXT NOT NULL,
   person TEXT,
-  expires_ns INTEGER NOT NULL
+  expires_ns INTEGER NOT NULL,
+  cluster TEXT
 );
+CREATE INDEX tracks_by_expiry ON tracks (expires_ns);
+CREATE INDEX tracks_by_cluster ON tracks (cluster);
 CREATE TABLE track_templates (
   tracklet TEXT NOT NULL REFERENCES tracks (tracklet) ON DELETE CASCADE,
   position INTEGER NOT NULL,
   model TEXT NOT NULL,
   dimension INTEGER NOT NULL CHECK (dimension > 0),
-  vector BLOB NOT NULL CHECK (length(vector) = 4 * dimension),
   samples INTEGER NOT NULL CHECK (samples > 0),
   quality REAL NOT NULL CHECK (quality BETWEEN 0 AND 1),
+  vector BLOB NOT NULL CHECK (length(vector) >= 4 * dimension),
   PRIMARY KEY (tracklet, position)
 );
 CREATE TABLE audit (
@@ -70,7 +94,22 @@ CREATE TABLE audit (
   action TEXT NOT NULL,
   person TEXT NOT NULL,
   detail TEXT NOT NULL,
+  why TEXT NOT NULL,
   chain TEXT NOT NULL
+);
+CREATE TABLE touched (
+  epoch INTEGER NOT NULL,
+  person TEXT NOT NULL,
+  PRIMARY KEY (epoch, person)
+) WITHOUT ROWID;
+CREATE INDEX touched_by_person ON touched (person, epoch);
+CREATE TABLE undo (
+  epoch INTEGER PRIMARY KEY,
+  before BLOB NOT NULL
+);
+CREATE TABLE places (
+  path TEXT PRIMARY KEY,
+  kind TEXT NOT NULL
 );
 """
 
@@ -104,8 +143,10 @@ def _explained(error: sqlite3.Error, path: Path) -> GalleryError:
     return GalleryError(f"refused ({error})", where=where)
 
 
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool, fresh: Locks | None = None) -> sqlite3.Connection:
     """A connection to a sound gallery of this release; a new file gets its tables when it may be written.
+
+    ``fresh`` is what a new gallery keeps about its key.
 
     The connection may move between threads, one at a time: a stage is made in one and runs in another.
     """
@@ -119,34 +160,36 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             address, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000
         )
         try:
-            _prepare(connection, path, read_only=read_only)
+            _prepare(connection, path, None if read_only else fresh)
         except BaseException:
             connection.close()
             raise
         return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, fresh: Locks | None) -> None:
     """Settings, tables where there are none, and a check of what is there before anything is written."""
     connection.execute("PRAGMA foreign_keys = ON")
     empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if empty and application == 0 and not read_only:
-        _create(connection)
+    if empty and application == 0 and fresh is not None:
+        _create(connection, fresh)
     else:
         _check(connection, path)
-    if not read_only:
+    if fresh is not None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # acknowledged means kept, through a power cut too
         connection.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create(connection: sqlite3.Connection, locks: Locks) -> None:
     """All tables in one transaction, so that a kill leaves either none or all."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
+    state = ", ".join(f"X'{part.hex()}'" for part in (locks.salt, locks.check, locks.turn))
     connection.executescript(
         f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-        f"{TABLES} COMMIT;"
+        f"{TABLES} INSERT INTO state VALUES (1, 0, 0, {state}); COMMIT;"
     )
 
 

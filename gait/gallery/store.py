@@ -1,225 +1,304 @@
-"""The gallery: the record of who is known, with one writer and any number of readers.
+"""The gallery: the record of who is known, and every change that can be made to it.
 
-Every change is one transaction that raises the epoch by one and leaves one audit row; a kill at any moment
-leaves the gallery as it was before or after a change, never between. Finished tracks are kept beside it for
-a while without touching the epoch: they answer nothing until somebody enrols them.
+Finished tracks are kept beside it for a while without touching the epoch: they answer nothing until somebody
+enrols them. See ``writer`` for what one change is.
 """
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+
+import msgspec
 
 from gait.gallery import rows
-from gait.gallery.lock import WriterLock
-from gait.gallery.reader import Clock, GalleryReader
+from gait.gallery.kept_tracks import TrackKeeper
 from gait.gallery.records import (
-    MAX_TEMPLATES,
-    AuditRow,
+    MAX_ALIASES,
+    TRACK_SOURCE,
+    Card,
+    Enrolment,
     NewTemplate,
+    Origin,
     PersonRecord,
-    TrackRecord,
-    Vector,
     checked_name,
     checked_note,
 )
 from gait.gallery.schema import one_line
+from gait.gallery.writer import Change
 from stream.errors import GalleryError
-from stream.messages import Array
 
-TRACK_SOURCE: Final = "track:"
-NANOSECONDS: Final = 1_000_000_000
+__all__ = ["TRACK_SOURCE", "Expired", "Gallery"]
 
 
-@dataclass
-class _Change:
-    """What the audit will say of the change in hand."""
+@dataclass(frozen=True)
+class Expired:
+    """How much had expired and is gone."""
 
-    person: str = ""
-    detail: str = ""
+    people: int
+    templates: int
+    sequences: int
+    tracks: int
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was."""
+        return bool(self.people or self.templates or self.sequences or self.tracks)
 
 
-class Gallery(GalleryReader):
-    """One gallery, open for its one writer; ``endpoint`` is the control socket it can be reached by."""
+class Gallery(TrackKeeper):
+    """One gallery, open for its one writer."""
 
-    def __init__(self, path: Path, *, endpoint: str = "", clock: Clock = time.time_ns) -> None:
-        """Open or make ``path``; raises GalleryError where another writer holds it or it is not sound."""
-        path = Path(path)
-        with one_line(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock: WriterLock | None = WriterLock(path, endpoint)
-        try:
-            super().__init__(path, read_only=False, clock=clock)
-            self._scrub(compact=False)  # a writer that was killed may have left removed bytes in the log
-        except BaseException:
-            self._lock.release()
-            raise
+    def enrol(
+        self,
+        name: str,
+        templates: Sequence[NewTemplate],
+        consent: str = "",
+        *,
+        expires_ns: int | None = None,
+        walks: Sequence[bytes] = (),
+    ) -> PersonRecord:
+        """Keep ``templates`` (and packed ``walks``) for the person called ``name``, who is made where new."""
+        (person,) = self.enrol_many([Enrolment(name, tuple(templates), consent, expires_ns, tuple(walks))])
+        return self.person(person)
 
-    def close(self) -> None:
-        """Close the database and let the next writer in; may be called twice."""
-        super().close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+    def enrol_many(self, people: Sequence[Enrolment], action: str = "enrol") -> tuple[str, ...]:
+        """Enrol several people in one change; all or nobody. Their ids, in the order given."""
+        if not people:
+            raise GalleryError("nobody to enrol", wanted="at least one person")
+        with self._change(action) as change:
+            ids = tuple(self._enrol(change, asked) for asked in people)
+            count = sum(len(asked.templates) for asked in people)
+            change.detail = (
+                f"{count} templates" if len(people) == 1 else f"{len(people)} people, {count} templates"
+            )
+        return ids
 
-    def enrol(self, name: str, templates: Sequence[NewTemplate], consent: str = "") -> PersonRecord:
-        """Keep ``templates`` for the person called ``name``, who is made where new."""
-        clean, note = checked_name(name), checked_note(consent)
-        checked = [(template, template.checked()) for template in templates]
-        if not checked:
-            raise GalleryError(f"nothing to enrol for {clean}", wanted="at least one template")
-        with self._change("enrol") as change:
-            change.person = self._person_for(clean, note)
-            for template, vector in checked:
-                self._insert(change.person, template, vector)
-            change.detail = f"{len(checked)} templates"
-        return self.person(change.person)
+    def _enrol(self, change: Change, asked: Enrolment) -> str:
+        name, consent = checked_name(asked.name), checked_note(asked.consent)
+        if not asked.templates:
+            raise GalleryError(f"nothing to enrol for {name}", wanted="at least one template")
+        if asked.walks and not consent:
+            fix = "Say how they agreed: --consent NOTE"
+            raise GalleryError(f"walks of {name} may not be kept without consent", fix=fix)
+        checked = [(template, template.checked()) for template in asked.templates]
+        person = rows.person_id(self._db, self.vault, name)
+        if person is None:
+            person = self._make_person(change, Card(name, consent), asked.expires_ns)
+        else:
+            self._update(change, person, consent, asked.expires_ns)
+        for template, vector in checked:
+            self._add_template(person, template, vector, consent)
+        origin = rows.sealed_origin(self.vault, person, Origin(asked.templates[0].source, consent))
+        for walk in asked.walks:
+            blob = self.vault.seal(walk, rows.about_walk(person))
+            query = "INSERT INTO sequences (person, created_ns, origin, walk) VALUES (?, ?, ?, ?)"
+            self._db.execute(query, (person, self._clock(), origin, blob))
+        self._check_count(person)
+        return person
+
+    def _update(self, change: Change, person: str, consent: str, expires_ns: int | None) -> None:
+        """A later enrolment's consent note and expiry replace the earlier ones, where given."""
+        self._note_before(change, person)
+        card = rows.opened_card(self.vault, person, self._card_blob(person))
+        if consent and consent != card.consent:
+            self._write_card(change, person, msgspec.structs.replace(card, consent=consent))
+        if expires_ns is not None:
+            self._db.execute("UPDATE people SET expires_ns = ? WHERE id = ?", (expires_ns, person))
+
+    def _card_blob(self, person: str) -> bytes:
+        return bytes(self._db.execute("SELECT card FROM people WHERE id = ?", (person,)).fetchone()[0])
 
     def enrol_track(self, tracklet: str, name: str, consent: str = "") -> PersonRecord:
         """Enrol the templates of a finished track that has not expired."""
-        with one_line(self.path):
-            query = (
-                "SELECT vector, model, samples, quality FROM track_templates JOIN tracks USING (tracklet)"
-                " WHERE tracklet = ? AND expires_ns > ? ORDER BY position"
-            )
-            kept = self._db.execute(query, (tracklet, self._clock())).fetchall()
-        if not kept:
+        templates = self.track_templates(tracklet)
+        if not templates:
             fix = "See them with `gallery tracks`"
             raise GalleryError(f"no recent track {tracklet[:80]!r}", where=f"gallery {self.path}", fix=fix)
-        source = TRACK_SOURCE + tracklet
-        templates = [
-            NewTemplate(Array.of(rows.loaded(data)), model, samples, quality, source)
-            for data, model, samples, quality in kept
-        ]
         return self.enrol(name, templates, consent)
 
-    def rename(self, who: str, name: str) -> PersonRecord:
+    def promote(self, cluster: str, name: str, consent: str = "", *, limit: int = 16) -> PersonRecord:
+        """Give an unknown person a name: enrol the best of every track that was taken for them."""
+        with one_line(self.path):
+            query = "SELECT tracklet FROM tracks WHERE cluster = ? AND expires_ns > ? ORDER BY tracklet"
+            found = [row[0] for row in self._db.execute(query, (cluster, self._clock()))]
+        templates = [template for tracklet in found for template in self.track_templates(tracklet)]
+        if not templates:
+            fix = "See them with `gallery tracks`; their tracks expire"
+            raise GalleryError(f"no unknown person {cluster[:40]!r}", where=f"gallery {self.path}", fix=fix)
+        best = sorted(templates, key=lambda t: (t.quality * t.samples, t.source), reverse=True)[:limit]
+        return self.enrol(name, best, consent)
+
+    def rename(self, who: str, name: str, why: str = "asked") -> PersonRecord:
         """Call a person something else; the id stays."""
-        person, clean = self.person(who), checked_name(name)
-        if any(other.name == clean and other.id != person.id for other in self.people()):
-            fix = "Choose another name, or remove one of the two"
-            raise GalleryError(f"somebody is called {clean} already", where=f"gallery {self.path}", fix=fix)
-        with self._change("rename") as change:
-            change.person = person.id
-            self._db.execute("UPDATE people SET name = ? WHERE id = ?", (clean, person.id))
+        return self._recarded(
+            "rename", who, why, lambda card: msgspec.structs.replace(card, name=checked_name(name))
+        )
+
+    def annotate(self, who: str, note: str, why: str = "asked") -> PersonRecord:
+        """Write a note on a person's card, in place of the one that was there."""
+        clean = checked_note(note, "note")
+        return self._recarded("note", who, why, lambda card: msgspec.structs.replace(card, note=clean))
+
+    def alias(self, who: str, alias: str, *, drop: bool = False, why: str = "asked") -> PersonRecord:
+        """Let a person be found by another name too, or no longer."""
+        clean = checked_name(alias)
+
+        def changed(card: Card) -> Card:
+            others = tuple(name for name in card.aliases if name != clean)
+            if drop and len(others) == len(card.aliases):
+                raise GalleryError(
+                    f"{card.name} has no alias {clean}", wanted=", ".join(card.aliases) or "none"
+                )
+            if drop or clean == card.name:
+                return msgspec.structs.replace(card, aliases=others)
+            return msgspec.structs.replace(card, aliases=_aliases((*others, clean)))
+
+        return self._recarded("alias", who, why, changed)
+
+    def _recarded(self, action: str, who: str, why: str, changed: Callable[[Card], Card]) -> PersonRecord:
+        person = self.person(who)
+        with self._change(action, why) as change:
+            card = rows.opened_card(self.vault, person.id, self._card_blob(person.id))
+            self._write_card(change, person.id, changed(card))
         return self.person(person.id)
 
-    def remove(self, who: str) -> PersonRecord:
-        """Remove a person, their templates, and the finished tracks that were theirs: no byte stays."""
+    def set_expiry(self, who: str, expires_ns: int | None, why: str = "asked") -> PersonRecord:
+        """When a person's data end by themselves; None: not."""
         person = self.person(who)
-        sources = {template.source for template in person.templates}
-        tracks = sorted(s.removeprefix(TRACK_SOURCE) for s in sources if s.startswith(TRACK_SOURCE))
-        with self._change("remove") as change:
-            change.person, change.detail = person.id, f"{len(person.templates)} templates"
-            self._db.execute("DELETE FROM people WHERE id = ?", (person.id,))
-            self._db.execute("DELETE FROM tracks WHERE person = ?", (person.id,))
-            self._db.executemany("DELETE FROM tracks WHERE tracklet = ?", [(track,) for track in tracks])
+        with self._change("expiry", why) as change:
+            self._note_before(change, person.id)
+            self._db.execute("UPDATE people SET expires_ns = ? WHERE id = ?", (expires_ns, person.id))
+        return self.person(person.id)
+
+    def merge(self, into: str, other: str, why: str = "asked") -> PersonRecord:
+        """Two people are one: all that was the other's becomes the first's, the other's names aliases."""
+        kept, gone = self.person(into), self.person(other)
+        if kept.id == gone.id:
+            raise GalleryError(f"{kept.name} cannot be merged with themselves", wanted="two people")
+        with self._change("merge", why) as change:
+            self._note_before(change, kept.id)
+            self._note_before(change, gone.id)
+            change.detail = f"{gone.tag} into {kept.tag}"
+            self._move("templates", self._ids("templates", gone.id), kept.id)
+            self._move("sequences", self._ids("sequences", gone.id), kept.id)
+            self._db.execute("DELETE FROM people WHERE id = ?", (gone.id,))
+            self._db.execute("UPDATE tracks SET person = ? WHERE person = ?", (kept.id, gone.id))
+            card = rows.opened_card(self.vault, kept.id, self._card_blob(kept.id))
+            names = _aliases((*card.aliases, gone.name, *gone.aliases))
+            self._write_card(change, kept.id, msgspec.structs.replace(card, aliases=names))
+            self._check_count(kept.id)
+        return self.person(kept.id)
+
+    def split(self, who: str, templates: Sequence[int], name: str, why: str = "asked") -> PersonRecord:
+        """Some of a person's templates are somebody else's, called ``name``."""
+        person, clean = self.person(who), checked_name(name)
+        chosen = _chosen(person, templates)
+        with self._change("split", why) as change:
+            self._note_before(change, person.id)
+            if rows.person_id(self._db, self.vault, clean) is not None:
+                fix = "Choose a new name; move templates to somebody known with split and then merge"
+                raise GalleryError(f"somebody is called {clean} already", fix=fix)
+            other = self._make_person(change, Card(clean, person.consent), person.expires_ns)
+            change.detail = f"{len(chosen)} templates"
+            self._move("templates", chosen, other)
+        return self.person(other)
+
+    def drop(self, who: str, templates: Sequence[int], why: str = "mistake") -> PersonRecord:
+        """Remove some of a person's templates for good."""
+        person = self.person(who)
+        chosen = _chosen(person, templates)
+        with self._change("drop", why) as change:
+            self._note_before(change, person.id)
+            change.final, change.detail = True, f"{len(chosen)} templates"
+            self._forget_undo([person.id])
+            self._db.executemany("DELETE FROM templates WHERE id = ?", [(number,) for number in chosen])
+        self._scrub(compact=True)
+        return self.person(person.id)
+
+    def remove(self, who: str, why: str = "asked") -> PersonRecord:
+        """Remove a person, all that is theirs, and the finished tracks that were theirs: no byte stays."""
+        person = self.person(who)
+        with self._change("remove", why) as change:
+            self._note_before(change, person.id)
+            change.final, change.detail = True, f"{len(person.templates)} templates"
+            self._erase(person)
         self._scrub(compact=True)
         return person
 
-    def keep_track(self, track: TrackRecord, templates: Sequence[NewTemplate]) -> None:
-        """Keep a finished track until it expires, and let go of those that have; the epoch stays."""
-        checked = [(template, template.checked()) for template in templates]
-        with one_line(self.path), self._transaction():
-            gone = (self._clock(), track.tracklet)
-            self._db.execute("DELETE FROM tracks WHERE expires_ns <= ? OR tracklet = ?", gone)
-            *fields, _ = _fields(track)
-            self._db.execute("INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?)", fields)
-            self._db.executemany(
-                "INSERT INTO track_templates VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (track.tracklet, place, t.model, v.size, rows.stored(v), t.samples, t.quality)
-                    for place, (t, v) in enumerate(checked)
-                ],
-            )
+    def _erase(self, person: PersonRecord) -> None:
+        """Within a change: every row that is about a person, and what could bring them back."""
+        sources = {template.source for template in person.templates}
+        tracks = sorted(s.removeprefix(TRACK_SOURCE) for s in sources if s.startswith(TRACK_SOURCE))
+        self._forget_undo([person.id])
+        self._db.execute("DELETE FROM people WHERE id = ?", (person.id,))
+        self._db.execute("DELETE FROM tracks WHERE person = ?", (person.id,))
+        self._db.executemany("DELETE FROM tracks WHERE tracklet = ?", [(track,) for track in tracks])
 
-    def expiry_ns(self, retain_s: float) -> int:
-        """When, by this gallery's clock, something kept now for ``retain_s`` expires."""
-        return self._clock() + int(retain_s * NANOSECONDS)
-
-    def expire_tracks(self) -> int:
-        """Let go of finished tracks that have expired; how many there were. Their bytes go too."""
-        with one_line(self.path), self._transaction():
-            gone = self._db.execute("DELETE FROM tracks WHERE expires_ns <= ?", (self._clock(),)).rowcount
-        self._scrub(compact=False)
-        return int(gone)
-
-    def _person_for(self, name: str, consent: str) -> str:
-        """The id of the person called ``name``, made where new; a consent note replaces the old."""
-        row = self._db.execute("SELECT id FROM people WHERE name = ?", (name,)).fetchone()
-        if row is not None:
-            if consent:
-                self._db.execute("UPDATE people SET consent = ? WHERE id = ?", (consent, row[0]))
-            return str(row[0])
-        self._db.execute("UPDATE state SET people_made = people_made + 1")
-        person = f"p{self._db.execute('SELECT people_made FROM state').fetchone()[0]:06d}"
-        self._db.execute("INSERT INTO people VALUES (?, ?, ?, ?)", (person, name, consent, self._clock()))
-        return person
-
-    def _insert(self, person: str, template: NewTemplate, vector: Vector) -> None:
-        """One template; raises GalleryError for a wrong dimension or one too many."""
-        model, where = template.model, f"gallery {self.path}"
-        row = self._db.execute("SELECT dimension FROM templates WHERE model = ? LIMIT 1", (model,)).fetchone()
-        if row is not None and row[0] != vector.size:
-            what = f"a template has {vector.size} numbers"
-            raise GalleryError(what, where=where, wanted=f"{row[0]}, as this model's others")
-        query = "SELECT count(*) FROM templates WHERE person = ? AND model = ?"
-        if self._db.execute(query, (person, model)).fetchone()[0] >= MAX_TEMPLATES:
-            fix = "Remove the person and enrol anew with the best clips"
-            raise GalleryError(f"more than {MAX_TEMPLATES} templates for one person", where=where, fix=fix)
-        self._db.execute(
-            "INSERT INTO templates (person, model, dimension, vector, samples, quality, source, view_degrees,"
-            " created_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(person, model, vector.size, rows.stored(vector), template.samples, template.quality),
-                *(template.source, template.view_degrees, self._clock()),
-            ),
-        )
-
-    @contextlib.contextmanager
-    def _change(self, action: str) -> Iterator[_Change]:
-        """One transaction that ends with epoch + 1 and one audit row, or with nothing."""
-        change = _Change()
-        with one_line(self.path), self._transaction():
-            yield change
-            self._db.execute("UPDATE state SET epoch = epoch + 1")
-            last = self._db.execute("SELECT chain FROM audit ORDER BY epoch DESC LIMIT 1").fetchone()
-            row = AuditRow(rows.epoch(self._db), self._clock(), action, change.person, change.detail, "")
-            chained = rows.chained(row, last[0] if last else "")
-            self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", _fields(chained))
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    def _scrub(self, *, compact: bool) -> None:
-        """Empty the write-ahead log into the database, where removed bytes are overwritten."""
+    def expire(self) -> Expired:
+        """Let go of all that has expired: people, single templates, sequences, finished tracks."""
+        now = self._clock()
         with one_line(self.path):
-            self._checkpoint()
-            if compact:
-                self._db.execute("VACUUM")
-                self._checkpoint()
+            due = self._due(now)
+        if due:
+            with self._change("expire", "expired") as change:
+                change.final = True
+                found = self._expire_rows(change, due, now)
+                change.detail = f"{found.people} people, {found.templates} templates"
+        else:
+            found = Expired(0, 0, 0, 0)
+        with one_line(self.path), self._transaction():
+            gone = self._db.execute("DELETE FROM tracks WHERE expires_ns <= ?", (now,)).rowcount
+        found = Expired(found.people, found.templates, found.sequences, int(gone))
+        if found.any:
+            self._scrub(compact=bool(due))
+        return found
 
-    def _checkpoint(self) -> None:
-        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if busy:
-            what = "the change is made, but a reader keeps old pages on the disk"
-            fix = "Close it; the next change or start clears them"
-            raise GalleryError(what, where=f"gallery {self.path}", fix=fix)
+    def _due(self, now: int) -> tuple[str, ...]:
+        """Whom anything has expired of."""
+        query = (
+            "SELECT id FROM people WHERE expires_ns <= :now"
+            " UNION SELECT person FROM templates WHERE expires_ns <= :now"
+            " UNION SELECT person FROM sequences WHERE expires_ns <= :now ORDER BY 1"
+        )
+        return tuple(row[0] for row in self._db.execute(query, {"now": now}))
+
+    def _expire_rows(self, change: Change, due: Sequence[str], now: int) -> Expired:
+        people, counts = 0, {"templates": 0, "sequences": 0}
+        for person in due:
+            self._note_before(change, person)
+            for table in counts:
+                query = f"DELETE FROM {table} WHERE person = ? AND expires_ns <= ?"
+                counts[table] += self._db.execute(query, (person, now)).rowcount
+            record = self.people_of([person])[0]
+            over = record.expires_ns is not None and record.expires_ns <= now
+            if over or not record.templates:  # nobody stays of whom nothing is known
+                people += 1
+                self._erase(record)
+        self._forget_undo(due)
+        return Expired(people, counts["templates"], counts["sequences"], 0)
+
+    def people_of(self, ids: Sequence[str]) -> tuple[PersonRecord, ...]:
+        """The people of these ids."""
+        with one_line(self.path):
+            return rows.people(self._db, self.vault, ids)
 
 
-def _fields(record: TrackRecord | AuditRow) -> tuple[object, ...]:
-    """A record's values, in the order of its table's columns."""
-    return tuple(getattr(record, name) for name in record.__struct_fields__)
+def _aliases(names: Sequence[str]) -> tuple[str, ...]:
+    """The names once each; raises GalleryError for too many."""
+    once = tuple(dict.fromkeys(names))
+    if len(once) > MAX_ALIASES:
+        raise GalleryError(f"{len(once)} aliases for one person", wanted=f"at most {MAX_ALIASES}")
+    return once
+
+
+def _chosen(person: PersonRecord, templates: Sequence[int]) -> tuple[int, ...]:
+    """Some of a person's templates, but not all; raises GalleryError otherwise."""
+    chosen, theirs = set(templates), {template.id for template in person.templates}
+    if not chosen or not chosen < theirs:
+        what = f"templates {sorted(chosen)} of {person.name}"
+        wanted = f"some of {sorted(theirs)}, not all"
+        raise GalleryError(
+            what, wanted=wanted, fix="See them with `gallery show`; all of them: `gallery remove`"
+        )
+    return tuple(sorted(chosen))

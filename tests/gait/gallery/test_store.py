@@ -21,7 +21,7 @@ def test_enrolled_people_come_back_after_reopening(tmp_path: Path) -> None:
     with GalleryReader(tmp_path / "g.db") as gallery:
         assert gallery.people() == (made,)
         assert made.consent == "signed 12 May"
-        vectors = [vector for _, _, vector in gallery.vectors(MODEL)]
+        vectors = [vector for _, vector in gallery.vectors(MODEL)]
     np.testing.assert_array_equal(vectors, [unit(1), unit(2)])
 
 
@@ -114,7 +114,7 @@ def test_templates_of_another_model_are_kept_apart(tmp_path: Path) -> None:
         gallery.enrol("Ada", [template(1)])
         gallery.enrol("Ada", [template(2, OTHER, dimension=32)])
         assert gallery.models() == {MODEL: 1, OTHER: 1}
-        assert len(gallery.vectors(MODEL)) == 1
+        assert len(list(gallery.vectors(MODEL))) == 1
 
 
 def track_record(tracklet: str, expires_ns: int, person: str | None = None) -> TrackRecord:
