@@ -15,7 +15,7 @@ ROOMS = {
     "commands": {"stream", "trackers", "gait", "engines", "calibration", "benchmarks"},
     "benchmarks": {"stream", "trackers", "gait", "engines", "calibration", "commands"},
 }
-TORCH_ROOMS = ("gait/models", "gait/training", "engines/runtimes/torch_runtime.py", "engines/export.py")
+TORCH_ROOMS = ("gait/models", "gait/training", "engines/runtimes/torch_", "engines/export.py")
 
 
 def imported(path: Path) -> set[str]:

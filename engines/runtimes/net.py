@@ -6,9 +6,10 @@ process of one machine; ``describe`` says what it runs on, so that an answer can
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -18,23 +19,55 @@ from stream.errors import WeightsError
 
 Arrays = Mapping[str, NDArray[Any]]
 Precision = Literal["f32", "bf16"]
+RuntimeName = Literal["openvino", "onnxruntime", "torch", "tensorrt"]
+
+FREE: Final = -1
+"""A side that is free: the batch of a net loaded with ``batch=0``."""
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A named input or output; ``shape`` is fixed when the net is loaded."""
+    """A named input or output; ``shape`` is fixed when the net is loaded, but for a side that is ``FREE``."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
 
+    def fits(self, array: NDArray[Any]) -> bool:
+        """Whether ``array`` is of this type and shape."""
+        return (
+            array.dtype == np.dtype(self.dtype)
+            and array.ndim == len(self.shape)
+            and all(side in (FREE, found) for side, found in zip(self.shape, array.shape, strict=True))
+        )
+
 
 @dataclass(frozen=True)
 class PixelInput:
-    """Feed the net 8-bit BGR pixels, NHWC; it computes ``(RGB - mean) / scale`` itself."""
+    """Feed the net 8-bit BGR pixels, NHWC; it computes ``(RGB - mean) / scale`` itself.
+
+    ``planar``: the net wants channels before rows, as nets from torch do; ``bgr``: it wants BGR.
+    """
 
     mean: float
     scale: float
+    planar: bool = False
+    bgr: bool = False
+
+
+@dataclass(frozen=True)
+class NetOptions:
+    """How a net is loaded, by any runtime. ``threads`` 0 means every core this process may use.
+
+    ``streams`` inferences run side by side on threads / streams cores each, where the runtime can.
+    ``batch`` replaces the first side of every input; 0 leaves it free. ``outputs`` keeps only those.
+    """
+
+    precision: Precision = "f32"
+    threads: int = 0
+    streams: int = 1
+    batch: int = 1
+    outputs: tuple[str, ...] = ()
 
 
 class NetInfo(msgspec.Struct, frozen=True):
@@ -48,6 +81,7 @@ class NetInfo(msgspec.Struct, frozen=True):
     precision: str
     threads: int
     streams: int
+    note: str = ""
 
 
 class Net(Protocol):
@@ -84,9 +118,31 @@ def check_inputs(specs: Mapping[str, TensorSpec], arrays: Arrays) -> None:
         )
     for name, spec in specs.items():
         array = arrays[name]
-        if array.shape != spec.shape or array.dtype != np.dtype(spec.dtype):
+        if not spec.fits(array):
             raise WeightsError(
                 f"input {name!r} is {array.dtype} {array.shape}",
                 wanted=f"{spec.dtype} {spec.shape}",
                 where="engines/runtimes",
             )
+
+
+def check_finite(net: Net) -> None:
+    """Run once on zeros and refuse an answer that is no number: weights with NaN make such, silently."""
+    zeros = {
+        name: np.zeros([max(side, 1) for side in spec.shape], spec.dtype) for name, spec in net.inputs.items()
+    }
+    for name, values in net.run(zeros).items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise WeightsError(
+                f"output {name!r} is NaN or infinite on zeros: damaged weights, or a precision too narrow",
+                where=net.describe().name,
+                fix="Export the net again, or run it in f32",
+            )
+
+
+def usable_threads(wanted: int) -> int:
+    """``wanted``, or every core that this process may use for 0."""
+    if wanted > 0:
+        return wanted
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1

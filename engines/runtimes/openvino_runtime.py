@@ -6,7 +6,6 @@ file would give other landmarks on another machine; f32 is our default and bf16 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,16 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
-from engines.runtimes.net import Arrays, NetInfo, PixelInput, Precision, TensorSpec, check_inputs
+from engines.runtimes.net import (
+    FREE,
+    Arrays,
+    NetInfo,
+    NetOptions,
+    PixelInput,
+    TensorSpec,
+    check_inputs,
+    usable_threads,
+)
 from engines.weights import sha256_of
 from stream.errors import ResourceError, WeightsError
 
@@ -24,18 +32,9 @@ NATIVE_BF16: Final = "BF16"
 
 
 @dataclass(frozen=True)
-class OpenVinoOptions:
-    """How a net is compiled. ``threads`` 0 means every core this process may use.
+class OpenVinoOptions(NetOptions):
+    """How a net is compiled; ``compile_cache``: a folder that spares the next start the compiling."""
 
-    ``streams`` inferences run side by side on threads / streams cores each; ``batch`` replaces the net's
-    first dimension; ``outputs`` keeps only those, and the parts of the graph that lead to them.
-    """
-
-    precision: Precision = "f32"
-    threads: int = 0
-    streams: int = 1
-    batch: int = 1
-    outputs: tuple[str, ...] = ()
     compile_cache: Path | None = None
 
 
@@ -45,12 +44,12 @@ class OpenVinoNet:
     def __init__(
         self,
         path: Path,
-        options: OpenVinoOptions | None = None,
+        options: NetOptions | None = None,
         *,
         pixels: PixelInput | None = None,
         device: str = "CPU",
     ) -> None:
-        self._options = options or OpenVinoOptions()
+        self._options = options or NetOptions()
         core = ov.Core()
         model = _prepare(_read(core, path), path, self._options, pixels)
         compiled = _compile(core, model, path, device, self._options)
@@ -64,7 +63,7 @@ class OpenVinoNet:
             version=ov.__version__.split("-")[0],
             device=str(core.get_property(device, "FULL_DEVICE_NAME")).strip(),
             precision=self._options.precision,
-            threads=_threads(self._options),
+            threads=usable_threads(self._options.threads),
             streams=len(self._requests),
         )
 
@@ -113,15 +112,12 @@ def _read(core: ov.Core, path: Path) -> ov.Model:
         ) from error
 
 
-def _prepare(model: ov.Model, path: Path, options: OpenVinoOptions, pixels: PixelInput | None) -> ov.Model:
+def _prepare(model: ov.Model, path: Path, options: NetOptions, pixels: PixelInput | None) -> ov.Model:
     """Keep the wanted outputs, set the batch, take 8-bit pixels where asked."""
     try:
         if options.outputs:
             model = _only(model, options.outputs)
-        if options.batch != 1:
-            shape = list(model.input().shape)
-            shape[0] = options.batch
-            model.reshape(shape)
+        _set_batch(model, options.batch)
         if pixels is None:
             return model
         steps = PrePostProcessor(model)
@@ -129,12 +125,26 @@ def _prepare(model: ov.Model, path: Path, options: OpenVinoOptions, pixels: Pixe
         source.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_color_format(
             ColorFormat.BGR
         )
-        source.model().set_layout(ov.Layout("NHWC"))
-        plan = source.preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB)
+        source.model().set_layout(ov.Layout("NCHW" if pixels.planar else "NHWC"))
+        plan = source.preprocess().convert_element_type(ov.Type.f32)
+        if not pixels.bgr:
+            plan.convert_color(ColorFormat.RGB)
         plan.mean(pixels.mean).scale(pixels.scale)
         return steps.build()
     except RuntimeError as error:
         raise WeightsError(f"cannot adapt this net ({_first_line(error)})", where=str(path)) from error
+
+
+def _set_batch(model: ov.Model, batch: int) -> None:
+    """The first side of every input, where it is free or another number is asked for; 0 frees it."""
+    wanted = {}
+    for port in model.inputs:
+        shape = port.get_partial_shape()
+        if shape.rank.get_length() and (batch != 1 or shape[0].is_dynamic):
+            shape[0] = ov.Dimension(batch if batch else -1)
+            wanted[port.get_any_name()] = shape
+    if wanted:
+        model.reshape(wanted)
 
 
 def _only(model: ov.Model, outputs: tuple[str, ...]) -> ov.Model:
@@ -143,7 +153,7 @@ def _only(model: ov.Model, outputs: tuple[str, ...]) -> ov.Model:
 
 
 def _compile(
-    core: ov.Core, model: ov.Model, path: Path, device: str, options: OpenVinoOptions
+    core: ov.Core, model: ov.Model, path: Path, device: str, options: NetOptions
 ) -> ov.CompiledModel:
     if device not in core.available_devices:
         raise ResourceError(
@@ -151,12 +161,12 @@ def _compile(
         )
     properties: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": options.precision,
-        "INFERENCE_NUM_THREADS": _threads(options),
+        "INFERENCE_NUM_THREADS": usable_threads(options.threads),
         "NUM_STREAMS": max(options.streams, 1),
         # Pinning would put two processes' threads on the same cores.
         "ENABLE_CPU_PINNING": False,
     }
-    if options.compile_cache is not None:
+    if isinstance(options, OpenVinoOptions) and options.compile_cache is not None:
         properties["CACHE_DIR"] = str(options.compile_cache)
     try:
         return core.compile_model(model, device, properties)
@@ -164,18 +174,12 @@ def _compile(
         raise WeightsError(f"cannot compile this net ({_first_line(error)})", where=str(path)) from error
 
 
-def _threads(options: OpenVinoOptions) -> int:
-    if options.threads > 0:
-        return options.threads
-    usable = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable else os.cpu_count() or 1
-
-
 def _specs(ports: Sequence[Any]) -> dict[str, TensorSpec]:
     specs = {}
     for port in ports:
         dtype = port.get_element_type().to_dtype().name
-        specs[port.get_any_name()] = TensorSpec(port.get_any_name(), dtype, tuple(port.shape))
+        sides = (FREE if side.is_dynamic else side.get_length() for side in port.get_partial_shape())
+        specs[port.get_any_name()] = TensorSpec(port.get_any_name(), dtype, tuple(sides))
     return specs
 
 
