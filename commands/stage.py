@@ -20,7 +20,7 @@ from gait.walkers.source import PREFIX as WALKERS
 from gait.walkers.source import open_walkers
 from stream.bus import Inlet, Outlet, Receiver
 from stream.control import ControlServer
-from stream.errors import ConfigError
+from stream.errors import ConfigError, SourceError
 from stream.feed import FeedOptions, feed
 from stream.frames import FrameReader, FrameWriter
 from stream.ledger import Ledger
@@ -28,9 +28,12 @@ from stream.life import Life, run_process
 from stream.loop import Ports, StageLoop
 from stream.merge import Merge
 from stream.publish import Publisher, PublishStage
-from stream.sources import open_source, register_source
+from stream.sources import Source, open_source, register_source
+from stream.sources.live import CameraRefusesError
+from stream.sources.reconnect import AbsentSource, Reconnect, is_camera
 from stream.stage import Stage
 from stream.trace import TraceWriter
+from trackers.linker import Linker
 from trackers.stage import TrackStage
 
 SOURCE = "source-"
@@ -70,7 +73,7 @@ def stage_runner(plan: RunPlan, name: str) -> Callable[[Life], None]:
 def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
     stream, asked = plan.config.stream, plan.config.cameras[camera]
     register_source(WALKERS, open_walkers)
-    source = open_source(asked.source, camera, asked.options)
+    source, reopen = _open_camera(plan, camera)
     writer = FrameWriter(
         camera,
         slots=stream.ring_slots,
@@ -82,15 +85,37 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
         outlet = Outlet(plan.hop(f"frames-{camera}"), live=source.live, limits=stream.token_limits)
         try:
             life.ready()
-            options = FeedOptions(realtime=asked.options.realtime, drain_s=stream.drain_s)
-            feed(source, writer, outlet, ledger.stage("source"), life.stop, options)
+            options = FeedOptions(
+                realtime=asked.options.realtime, drain_s=stream.drain_s, budget_s=asked.options.budget_s
+            )
+            feed(source, writer, outlet, ledger.stage("source"), life.stop, options, reopen)
         finally:
             outlet.close()
     finally:
         writer.close()
         source.close()
-    if source.problem is not None:
+    if source.problem is not None and reopen is None:
         raise source.problem
+
+
+def _open_camera(plan: RunPlan, camera: str) -> tuple[Source, Reconnect | None]:
+    """The camera's source, and how to open it again should it be lost.
+
+    One that cannot be reached at the start is an error where it is the only one, for somebody is watching;
+    among several it is waited for, and the others go on.
+    """
+    asked = plan.config.cameras[camera]
+    if not is_camera(asked.source):
+        return open_source(asked.source, camera, asked.options), None
+    reopen = Reconnect(asked.source, camera, asked.options)
+    try:
+        return open_source(asked.source, camera, asked.options), reopen
+    except CameraRefusesError:
+        raise
+    except SourceError as error:
+        if len(plan.cameras) == 1:
+            raise
+        return AbsentSource(camera, error), reopen
 
 
 def _run_stage(plan: RunPlan, name: str, life: Life) -> None:
@@ -150,6 +175,7 @@ def _identify(plan: RunPlan) -> Stage:
         config.identify,
         config_digest=config.digest,
         engines=engine_names(plan),
+        linker=Linker(score_map.evidence, config.track.stitch),
     )
 
 

@@ -3,10 +3,13 @@
 A recorded source waits for room and loses nothing. A live one drops the picture in hand when the ring
 (``ring_full``) or the queue to perceive (``queue_full``) has no room, so that what is in flight stays young;
 every drop is counted with its cause, and numbers count captured pictures, so that a gap shows downstream.
+A camera that is lost ends its run, and so every track in it; what comes after it is back is a run of its own.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,12 +20,14 @@ from stream.errors import GaitwayError
 from stream.ledger import Count, Drop, StageLedger
 from stream.messages import EndOfStream, FrameRef, FrameToken
 from stream.sources.base import NS_PER_S, Image, Picture, Source
+from stream.sources.clock import host_clock
 from stream.stop import Stop
 
 WhenFull = Literal["wait", "drop"]
 
 _LOOK_FOR_STOP_S: Final = 0.05
 _RETRY_S: Final = 0.002
+_log = logging.getLogger("gaitway.stream")
 
 
 class Writer(Protocol):
@@ -52,12 +57,18 @@ class Writer(Protocol):
 class FeedOptions:
     """``when_full`` None: live sources drop, recorded ones wait. ``realtime`` paces by capture time.
 
-    ``drain_s``: how long the readers may take for what is in the ring after the last picture.
+    ``drain_s``: how long the readers may take for what is in the ring after the last picture. ``budget_s``:
+    a live picture that is older is dropped as ``late``.
     """
 
     when_full: WhenFull | None = None
     realtime: bool = False
     drain_s: float = 30.0
+    budget_s: float = math.inf
+
+
+Reopen = Callable[[Callable[[], bool]], Source | None]
+"""Waits for the camera's next connection; None once the given ``stopped()`` is true."""
 
 
 def feed(
@@ -67,13 +78,16 @@ def feed(
     ledger: StageLedger,
     stop: Stop,
     options: FeedOptions = FeedOptions(),
+    reopen: Reopen | None = None,
 ) -> EndOfStream:
     """Run ``source`` to its end or until asked to drain; send and return the end of its stream.
 
-    The caller closes what it passed in, and looks at ``source.problem`` for an exit status. An error on the
-    way (no shared memory) ends the stream first, so that the other cameras go on, and is then raised.
+    With ``reopen``, a source that ends with a problem is a camera that was lost: it is waited for, until
+    asked to drain. The caller closes what it passed in, and looks at ``source.problem`` for an exit status.
+    An error on the way (no shared memory) ends the stream first, so that the other cameras go on, and is then
+    raised.
     """
-    return _Feed(source, writer, outlet, ledger, stop, options).run()
+    return _Feed(source, writer, outlet, ledger, stop, options).run(reopen)
 
 
 class _Feed:
@@ -89,18 +103,39 @@ class _Feed:
         self._source, self._writer, self._outlet = source, writer, outlet
         self._ledger, self._stop, self._options = ledger, stop, options
         self._drops = (options.when_full or ("drop" if source.live else "wait")) == "drop"
+        self._budget_ns = options.budget_s * NS_PER_S if source.live else math.inf
+        self._clock_ns = host_clock()
         self._frames = 0
         self._last_ns = 0
 
-    def run(self) -> EndOfStream:
+    def run(self, reopen: Reopen | None) -> EndOfStream:
         try:
             reason = self._send_pictures()
+            while reopen is not None and self._source.problem is not None and not self._stop.draining():
+                reason = self._send_next_run(reopen)
         except GaitwayError as error:
             self._end(error.what)
             raise
         end = self._end(reason)
         self._writer.drain(self._options.drain_s, self._stop.now)
         return end
+
+    def _send_next_run(self, reopen: Reopen) -> str:
+        """The camera is lost: end its run, wait for it, and send what it shows next."""
+        camera, problem = self._source.camera, self._source.problem
+        assert problem is not None, "only a source with a problem is lost"
+        _log.warning("%s: lost (%s); waiting for it", camera, problem.what)
+        self._end(problem.what, last=False)
+        self._source.close()
+        found = reopen(self._stop.draining)
+        if found is None:
+            return "stopped"
+        _log.warning("%s: back", camera)
+        self._source, self._frames = found, 0
+        try:
+            return self._send_pictures()
+        finally:
+            found.close()
 
     def _send_pictures(self) -> str:
         pace = Pace() if self._options.realtime else None
@@ -118,6 +153,9 @@ class _Feed:
         self._frames += 1
         self._last_ns = picture.captured_ns
         self._ledger.count(camera, Count.CAPTURED)
+        if self._clock_ns() - picture.captured_ns > self._budget_ns:
+            self._ledger.count(camera, Drop.LATE)
+            return
         patience_s = 0.0 if self._drops else None
         token = self._writer.write(
             self._reference(picture), picture.image, timeout_s=patience_s, stopped=self._stop.now
@@ -142,8 +180,9 @@ class _Feed:
             height=height,
         )
 
-    def _end(self, reason: str) -> EndOfStream:
-        end = EndOfStream(self._source.camera, self._source.run, self._frames, self._last_ns, reason)
+    def _end(self, reason: str, *, last: bool = True) -> EndOfStream:
+        source = self._source
+        end = EndOfStream(source.camera, source.run, self._frames, self._last_ns, reason, last)
         while not self._outlet.send(end, self._stop.now) and not self._stop.now():
             time.sleep(_RETRY_S)  # a live outlet that is full; the end must not be dropped
         return end

@@ -31,9 +31,11 @@ class SourceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     than it was taken. ``decode_threads``: threads of one decoder; 1 leaves the other cores to the other
     stages and conceals errors in a damaged file the same way every time. ``image_fps``: rate of a folder of
     images, which have no clock of their own. ``open_timeout_s``, ``stall_timeout_s``: how long a camera may
-    keep us waiting for its first and for each further packet (2 s: ten times the longest gap that a healthy
-    camera behind a busy switch showed, short enough to notice). ``rtsp_transport``: TCP loses no packets.
-    ``size``, ``fps``: asked of a USB camera; None leaves the choice to it.
+    keep us waiting for its first and for each further packet (1.8 s: nine times the longest gap that a
+    healthy camera behind a busy switch showed, and a stall is known within 2 s). ``rtsp_transport``: TCP
+    loses no packets. ``size``, ``fps``: asked of a USB camera; None leaves the choice to it. ``budget_s``: a
+    live picture older than this is dropped as late, in the source or before perception (1 s: a person
+    crosses a door in two). ``priority``: under overload cameras of lower priority are thinned out first.
     """
 
     epoch_ns: int = EPOCH_2000_NS
@@ -41,10 +43,12 @@ class SourceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decode_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     image_fps: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 25.0
     open_timeout_s: Seconds = 5.0
-    stall_timeout_s: Seconds = 2.0
+    stall_timeout_s: Seconds = 1.8
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     size: tuple[Pixels, Pixels] | None = None
     fps: Annotated[float, msgspec.Meta(gt=0, le=1000)] | None = None
+    budget_s: Seconds = 1.0
+    priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 5
 
 
 @dataclass(frozen=True, slots=True)

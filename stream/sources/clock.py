@@ -116,6 +116,41 @@ class LiveClock:
         return distances[0][1]
 
 
+class SenderReports:
+    """The camera's own clock, from its RTCP sender reports, beside ours.
+
+    Where the two agree within ``BELIEVED_NS`` (both kept by NTP), the camera's time of capture is believed:
+    it knows nothing of the way to us. Otherwise ours counts, as without reports. ``notes`` state how far the
+    camera's clock was behind ours, at the last picture, and how that drifted since the first.
+    """
+
+    BELIEVED_NS: Final = NS_PER_S
+
+    def __init__(self) -> None:
+        self._first: tuple[int, int] | None = None  # (arrival, how far the camera's clock is behind)
+        self._last: tuple[int, int] | None = None
+        self._captured_ns = 0
+
+    def times(self, stamp_ns: int, theirs_ns: int, arrival_ns: int, ours: LiveClock) -> tuple[int, int]:
+        """Capture time by this host and by the camera, who says it was ``theirs_ns``."""
+        estimated_ns = ours.capture(stamp_ns, arrival_ns)
+        self._last = (arrival_ns, estimated_ns - theirs_ns)
+        self._first = self._first or self._last
+        believed = abs(estimated_ns - theirs_ns) <= self.BELIEVED_NS
+        captured_ns = min(theirs_ns, arrival_ns) if believed else estimated_ns
+        self._captured_ns = max(captured_ns, self._captured_ns + 1)
+        return self._captured_ns, theirs_ns
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Offset and drift of the camera's clock, one line, or nothing."""
+        if self._first is None or self._last is None:
+            return ()
+        passed_ns, drift_ns = (last - first for last, first in zip(self._last, self._first, strict=True))
+        drift = f", drifting {drift_ns / passed_ns * 1e6:+.0f} ppm" if passed_ns > 10 * NS_PER_S else ""
+        return (f"the camera's clock is {self._last[1] / 1e6:+.0f} ms behind ours{drift}",)
+
+
 class Backlog:
     """Tells pictures that piled up while a connection was opened: nobody knows any more when they arrived.
 

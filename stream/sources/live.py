@@ -1,7 +1,8 @@
 """Cameras: RTSP, HTTP and USB through PyAV, their pictures timed on this host's clock.
 
 One ``LiveSource`` is one connection: it ends, with its ``problem`` set, when the camera closes it, falls
-silent or sends what nobody can read. Whoever wants the camera back opens another.
+silent, changes its pictures' size or sends what nobody can read. Whoever wants the camera back opens another
+(``stream/sources/reconnect.py``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from av.video.stream import VideoStream
 
 from stream.errors import SourceError
 from stream.sources.base import Picture, SourceOptions
-from stream.sources.clock import Backlog, LiveClock, host_clock
+from stream.sources.clock import Backlog, LiveClock, SenderReports, host_clock, to_ns
 from stream.sources.container import video_stream
 from stream.sources.picture import BgrConverter, stamp_of
 from stream.sources.redact import redact, redact_text
@@ -27,6 +28,15 @@ SCHEMES: Final = ("rtsp://", "rtsps://", "http://", "https://")
 USB: Final = "usb:"
 _USB_FORMATS: Final = {"linux": "v4l2", "darwin": "avfoundation"}
 _KEEP_BUFFERED: Final = "1048576"  # bytes of UDP receive buffer: a key frame of a 4K camera
+_HELD_BACK: Final = frozenset({"h264", "hevc"})
+"""FFmpeg's parser hands a picture of these on when the next one begins to arrive."""
+_REORDERED: Final = 64  # packets: more than any codec holds back
+_BLIND_S: Final = 12.0
+"""Packets without one picture that can be decoded: longer than any camera's distance between key frames."""
+
+
+class CameraRefusesError(SourceError):
+    """The camera is there and says no: asking again soon will not help, and may lock the account."""
 
 
 class LiveSource:
@@ -67,18 +77,22 @@ class LiveSource:
         self.problem: SourceError | None = None
         self._damaged = 0
         self._backlog = Backlog()
+        self._clock, self._reports = LiveClock(), SenderReports()
+        self._held_back = address.startswith("rtsp") and self._stream.codec.name in _HELD_BACK
+        self._handed_ns: int | None = None
+        self._reported_ns: dict[int, int] = {}
+        self._finite = bool(self._container.duration)  # a film on a web server, not a camera
 
     def frames(self) -> Iterator[Picture]:
         """Pictures as they come, until the connection ends."""
         converter = BgrConverter(self._where, self._stream.sample_aspect_ratio)
-        clock, number = LiveClock(), 0
+        number = 0
         try:
             for frame in self._decode():
                 stamp_ns, arrival_ns = stamp_of(frame) if self._stamped else None, self._clock_ns()
                 if self._stamped and self._backlog.holds(stamp_ns, arrival_ns):
                     continue
-                captured_ns = clock.capture(stamp_ns, arrival_ns)
-                source_ns = captured_ns if stamp_ns is None else stamp_ns
+                captured_ns, source_ns = self._times(stamp_ns, arrival_ns)
                 yield Picture(number, captured_ns, source_ns, converter.image(frame))
                 number += 1
         except SourceError as error:
@@ -86,16 +100,54 @@ class LiveSource:
         except av.FFmpegError as error:
             self.problem = self._ended(error)
         else:
-            self.problem = SourceError("the camera closed the stream", where=self._where)
+            if not self._finite:
+                self.problem = SourceError("the camera closed the stream", where=self._where)
+
+    def _times(self, stamp_ns: int | None, handed_ns: int) -> tuple[int, int]:
+        """When a picture was taken: by this host's clock, and by the camera's own."""
+        arrival_ns = handed_ns
+        if self._held_back and self._handed_ns is not None:
+            arrival_ns = self._handed_ns  # it was this picture's arrival that let the one before go
+        self._handed_ns = handed_ns
+        theirs_ns = None if stamp_ns is None else self._reported_ns.get(stamp_ns)
+        if stamp_ns is None or theirs_ns is None:
+            captured_ns = self._clock.capture(stamp_ns, arrival_ns)
+            return captured_ns, captured_ns if stamp_ns is None else stamp_ns
+        return self._reports.times(stamp_ns, theirs_ns, arrival_ns, self._clock)
+
+    def _note_report(self, packet: av.Packet[VideoStream]) -> None:
+        """Where the camera reports its clock, FFmpeg puts it beside each packet: microseconds since 1970."""
+        if packet.pts is None or not packet.time_base or not packet.has_sidedata("prft"):
+            return
+        wall_us = int.from_bytes(bytes(packet.get_sidedata("prft"))[:8], sys.byteorder)
+        self._reported_ns[to_ns(packet.pts, packet.time_base)] = wall_us * 1000
+        while len(self._reported_ns) > _REORDERED:
+            del self._reported_ns[next(iter(self._reported_ns))]
 
     def _decode(self) -> Iterator[av.VideoFrame]:
+        size: tuple[int, int] | None = None
+        seen_s = time.monotonic()
         for packet in self._packets():
+            self._note_report(packet)
             try:
                 frames = packet.decode()
             except av.InvalidDataError:
                 self._damaged += 1
-                continue
-            yield from frames
+                frames = []
+            for frame in frames:
+                size, seen_s = size or (frame.width, frame.height), time.monotonic()
+                if size != (frame.width, frame.height):
+                    raise SourceError(
+                        f"the pictures changed from {size[0]}x{size[1]} to {frame.width}x{frame.height}",
+                        where=self._where,
+                    )
+                yield frame
+            if time.monotonic() - seen_s > _BLIND_S:
+                raise SourceError(
+                    f"no picture that can be decoded for {_BLIND_S:g} s",
+                    where=self._where,
+                    fix="Check the camera",
+                )
 
     def _packets(self) -> Iterator[av.Packet[VideoStream]]:
         return self._container.demux(self._stream)
@@ -113,7 +165,8 @@ class LiveSource:
     def notes(self) -> tuple[str, ...]:
         """What was skipped, one line each."""
         counts = {"damaged packets": self._damaged, "pictures from before it was open": self._backlog.skipped}
-        return tuple(f"{what}: {count}" for what, count in counts.items() if count)
+        skipped = tuple(f"{what}: {count}" for what, count in counts.items() if count)
+        return skipped + self._reports.notes
 
     def close(self) -> None:
         """Hang up."""
@@ -168,11 +221,13 @@ def _how(address: str, options: SourceOptions) -> tuple[str, str | None, dict[st
 
 def _unreachable(error: Exception, where: str, options: SourceOptions) -> SourceError:
     if isinstance(error, (av.HTTPUnauthorizedError, av.HTTPForbiddenError)):
-        return SourceError(
+        return CameraRefusesError(
             "the camera refuses this user or password", where=where, fix="Put user:password@ into the address"
         )
     if isinstance(error, av.HTTPNotFoundError):
-        return SourceError("the camera has no such stream", where=where, fix="Check the address's path")
+        return CameraRefusesError(
+            "the camera has no such stream", where=where, fix="Check the address's path"
+        )
     if isinstance(error, (av.ExitError, TimeoutError)):
         return SourceError(
             f"no answer within {options.open_timeout_s:g} s",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import struct
 import threading
@@ -17,23 +18,25 @@ from av.video.codeccontext import VideoCodecContext
 from tests.stream.clips import numbered
 
 CLOCK_HZ = 90_000
+NTP_EPOCH_S = 2_208_988_800  # 1900 to 1970
 SDP = (
     "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
     "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:track0\r\n"
 )
 
 
-def encoded(frames: int) -> list[list[bytes]]:
+def encoded(frames: int, size: tuple[int, int] = (64, 48)) -> list[list[bytes]]:
     """Numbered pictures as H.264 units, a list per picture."""
     codec = av.CodecContext.create("libx264", "w")
     assert isinstance(codec, VideoCodecContext)
-    codec.width, codec.height, codec.pix_fmt, codec.time_base = 64, 48, "yuv420p", Fraction(1, 25)
+    codec.width, codec.height = size
+    codec.pix_fmt, codec.time_base = "yuv420p", Fraction(1, 25)
     codec.options = {"tune": "zerolatency", "g": "5", "x264-params": "repeat-headers=1"}
     units = []
     for number in [*range(frames), None]:
         picture = None
         if number is not None:
-            picture = av.VideoFrame.from_ndarray(numbered(number), format="bgr24")
+            picture = av.VideoFrame.from_ndarray(numbered(number % 256, *size), format="bgr24")
             picture.pts = number
         for packet in codec.encode(picture):
             pieces = bytes(packet).replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
@@ -42,16 +45,44 @@ def encoded(frames: int) -> list[list[bytes]]:
 
 
 class RtspCamera:
-    """Serves one connection at a time: plays ``frames`` pictures at 25 Hz, then hangs up or falls silent."""
+    """Plays ``frames`` pictures at ``rate`` to whoever asks, then hangs up, or falls silent.
 
-    def __init__(self, frames: int, *, silent: bool = False, user: str = "admin:hunter2") -> None:
-        self._units, self._silent = encoded(frames), silent
+    ``then``: pictures of another size that follow. ``stalled``: nothing is sent while it is set; the clock
+    goes on. ``reports_ahead_s``: RTCP sender reports, from a camera whose clock is so much ahead.
+    ``sent_ns``: when each picture was taken, by this host's clock, of the newest connection.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        *,
+        silent: bool = False,
+        user: str = "admin:hunter2",
+        port: int = 0,
+        size: tuple[int, int] = (64, 48),
+        rate: float = 25,
+        then: tuple[int, tuple[int, int]] | None = None,
+        reports_ahead_s: float | None = None,
+        units: list[list[bytes]] | None = None,
+    ) -> None:
+        self.units, self._silent, self._rate = units or encoded(frames, size), silent, rate
+        if then is not None:
+            self.units += encoded(*then)
+        self._ahead_s = reports_ahead_s
         self._wanted = "Basic " + base64.b64encode(user.encode()).decode()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self._over = threading.Event()
+        self.stalled = threading.Event()
+        self.sent_ns: list[int] = []
+        self._threads: list[threading.Thread] = []
+        self._connections: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
         self.port: int = self._listener.getsockname()[1]
+
+    @property
+    def address(self) -> str:
+        return f"rtsp://admin:hunter2@127.0.0.1:{self.port}/live"
 
     def _serve(self) -> None:
         while True:
@@ -59,11 +90,14 @@ class RtspCamera:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
-                try:
-                    self._talk(connection)
-                except OSError:
-                    continue  # the other side hung up
+            self._connections.append(connection)
+            thread = threading.Thread(target=self._serve_one, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve_one(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):  # the other side hung up
+            self._talk(connection)
 
     def _talk(self, connection: socket.socket) -> None:
         buffer = b""
@@ -97,22 +131,48 @@ class RtspCamera:
 
     def _play(self, connection: socket.socket) -> None:
         sequence, begin_s = 0, time.monotonic()
-        for number, units in enumerate(self._units):
-            self._over.wait(max(0.0, begin_s + number / 25 - time.monotonic()))
+        self.sent_ns = []
+        for number, units in enumerate(self.units):
+            self._over.wait(max(0.0, begin_s + number / self._rate - time.monotonic()))
+            if self._over.is_set():
+                return
+            self.sent_ns.append(time.time_ns())
+            if self.stalled.is_set():
+                continue
+            if self._ahead_s is not None and number % 25 == 0:
+                self._report(connection, self._stamp(number))
             for unit in units:
                 last = unit is units[-1]
-                rtp = struct.pack(">BBHII", 0x80, 96 | last << 7, sequence, number * CLOCK_HZ // 25, 7) + unit
+                rtp = (
+                    struct.pack(">BBHII", 0x80, 96 | last << 7, sequence & 0xFFFF, self._stamp(number), 7)
+                    + unit
+                )
                 connection.sendall(b"$\0" + struct.pack(">H", len(rtp)) + rtp)
                 sequence += 1
         if self._silent:
             self._over.wait(10)
 
+    def _stamp(self, number: int) -> int:
+        return round(number * CLOCK_HZ / self._rate)
+
+    def _report(self, connection: socket.socket, stamp: int) -> None:
+        """An RTCP sender report (RFC 3550, 6.4.1): the camera's clock at ``stamp``."""
+        assert self._ahead_s is not None
+        ntp = int((time.time() + self._ahead_s + NTP_EPOCH_S) * 2**32)
+        packet = struct.pack(">BBHIQIII", 0x80, 200, 6, 7, ntp, stamp, 0, 0)
+        connection.sendall(b"$\1" + struct.pack(">H", len(packet)) + packet)
+
     def close(self) -> None:
-        """Hang up and stop listening."""
+        """Hang up on everybody and stop listening."""
         self._over.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
 
 
 @contextmanager
