@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import torch
 from torch import Tensor, distributed, nn
@@ -13,6 +16,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gait.models.family import Features
 from stream.errors import ConfigError, ResourceError
+
+# The group's two threads hold the tensors of one exchange each; the largest exchange has a few per process.
+_REMEMBERED: Final = 64
+_LET_GO_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,7 @@ class Processes:
     device: torch.device
     rank: int = 0
     count: int = 1
+    _sent: deque[Tensor] = field(default_factory=lambda: deque(maxlen=_REMEMBERED), repr=False)
 
     @property
     def leads(self) -> bool:
@@ -33,8 +41,7 @@ class Processes:
         if self.count == 1:
             return value.detach().cpu()[None].clone()
         here = value.detach().to(self.device)
-        gathered = [torch.empty_like(here) for _ in range(self.count)]
-        distributed.all_gather(gathered, here)
+        gathered = self._gathered(here)
         return torch.stack(gathered).cpu()
 
     def told(self, number: float) -> float:
@@ -43,6 +50,7 @@ class Processes:
             return number
         value = torch.tensor([number], dtype=torch.float64, device=self.device)
         distributed.broadcast(value, 0)
+        self._sent.append(value)
         return float(value)
 
     def whole(self, features: Features, labels: Tensor) -> tuple[Features, Tensor]:
@@ -58,10 +66,25 @@ class Processes:
         return loss * self.count
 
     def _joined(self, mine: Tensor) -> Tensor:
-        parts = [torch.empty_like(mine) for _ in range(self.count)]
-        distributed.all_gather(parts, mine.detach().contiguous())
+        parts = self._gathered(mine.detach().contiguous())
         parts[self.rank] = mine
         return torch.cat(parts)
+
+    def _gathered(self, mine: Tensor) -> list[Tensor]:
+        parts = [torch.empty_like(mine) for _ in range(self.count)]
+        distributed.all_gather(parts, mine)
+        self._sent.extend([mine, *parts])
+        return parts
+
+    def wait_for_threads(self) -> None:
+        """Until the group's threads have let go of what was exchanged.
+
+        They live as long as the process; one that drops a tensor while the interpreter ends aborts it.
+        """
+        until_s = time.monotonic() + _LET_GO_S
+        while any(map(_is_held_elsewhere, self._sent)) and time.monotonic() < until_s:
+            time.sleep(0.001)
+        self._sent.clear()
 
     def align(self, net: nn.Module) -> None:
         """The leading process's net in all: batch norms count in each for themselves."""
@@ -83,6 +106,11 @@ class Processes:
         return DistributedDataParallel(net, device_ids=devices, find_unused_parameters=not all_used)
 
 
+def _is_held_elsewhere(tensor: Tensor) -> bool:
+    """Whether somebody beside Python holds the tensor."""
+    return bool(tensor._use_count() > 1)  # type: ignore[attr-defined]  # torch has it without declaring it
+
+
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
     """This process alone, or in the group that torchrun made; ``device`` is auto, cpu, cuda or cuda:N."""
@@ -98,9 +126,11 @@ def joined(device: str) -> Iterator[Processes]:
             f"cannot join the other processes ({str(error).splitlines()[0]})",
             fix="Start the run with torchrun --nproc-per-node N run_pipeline.py train ...",
         ) from error
+    processes = Processes(place, rank, count)
     try:
-        yield Processes(place, rank, count)
+        yield processes
     finally:
+        processes.wait_for_threads()
         distributed.destroy_process_group()
 
 
