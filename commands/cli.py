@@ -73,13 +73,18 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the configuration (default: pipeline.yaml beside this program)",
     )
+    add_override_argument(parser, "perceive.max_people=4")
+
+
+def add_override_argument(parser: argparse.ArgumentParser, example: str) -> None:
+    """``--set`` for verbs that read settings; ``example`` is one of theirs."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         dest="overrides",
-        help="override one setting, e.g. --set perceive.max_people=4; may be repeated",
+        help=f"override one setting, e.g. --set {example}; may be repeated",
     )
 
 

@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
-from commands.cli import add_json_argument, out, print_json, progress, say
+from commands.cli import add_json_argument, add_override_argument, out, print_json, progress, say
 from commands.evaluation_report import write_report
-from commands.extras import needing_extra
+from commands.subjects import subject_of
 from gait.evaluation import submission
-from gait.evaluation.baselines import BASELINES, baseline
+from gait.evaluation.baselines import BASELINES
 from gait.evaluation.bootstrap import Estimate
 from gait.evaluation.controls import CONTROLS
-from gait.evaluation.embedding import Subject
+from gait.evaluation.embedding import Subject, Taught
 from gait.evaluation.protocols import PROTOCOLS, plan
 from gait.evaluation.result import Evaluation, Group
-from gait.evaluation.run import evaluate
+from gait.evaluation.run import Outcome, evaluate, needed_by
 from gait.evaluation.sources import open_walks
-from gait.inputs import InputSpec, Walk, prepare
-from stream.errors import ConfigError, MessageError
+from gait.evaluation.trials import Walks
+from stream.errors import ConfigError
 
-# The test clip of the published protocols: the whole sequence, at most this long.
-LONGEST: Final = 720
+# More nets than this have never been worth their time.
+MOST_NETS: Final = 64
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What is judged, on what, and how."""
     judged = parser.add_mutually_exclusive_group(required=True)
     judged.add_argument(
-        "--weights", type=Path, metavar="FILE", help="a net that `train` or `models import` wrote"
+        "--weights",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="a net that `train` or `models import` wrote; of several the distances are averaged",
+    )
+    judged.add_argument(
+        "--train",
+        type=Path,
+        nargs="+",
+        metavar="CONFIG",
+        help="train a net by this config on each gallery of the protocol alone, and judge that one",
     )
     judged.add_argument("--baseline", choices=tuple(BASELINES), help="a simple recogniser instead of a net")
     parser.add_argument(
@@ -50,6 +58,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--control", choices=tuple(CONTROLS), default="", help="take something away from every walk first"
     )
+    parser.add_argument(
+        "--lda",
+        action="store_true",
+        help="of nets: PCA and LDA of their vectors, fitted to each gallery alone",
+    )
+    parser.add_argument(
+        "--nets", type=int, default=1, metavar="N", help="with --train: so many by each config, averaged"
+    )
+    parser.add_argument(
+        "--runs", type=Path, metavar="FOLDER", help="with --train: where the nets are kept (default runs)"
+    )
+    add_override_argument(parser, "trainer.steps=1000")
     parser.add_argument("--out", type=Path, metavar="HTML", help="write a report with curves and pictures")
     parser.add_argument("--submission", type=Path, metavar="CSV", help="write GREW's 20 nearest per probe")
     add_json_argument(parser)
@@ -57,14 +77,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, print, and write what was asked for."""
-    subject = baseline(arguments.baseline) if arguments.baseline else net_subject(arguments.weights)
+    _check(arguments)
     walks = open_walks(data_folder(arguments.data, arguments.protocol))
-    trials = plan(arguments.protocol, walks.entries, walks.partition)
-    needed = len(np.unique(np.concatenate([part for t in trials for part in (t.probes, t.gallery)])))
-    with progress("walks", needed) as step:
-        outcome = evaluate(
-            walks, subject, arguments.protocol, arguments.metric, arguments.control, step.advance
-        )
+    subject = subject_of(arguments, walks)
+    outcome = _evaluated(arguments, walks, subject)
     if arguments.submission:
         submission.write(outcome.studied[0], arguments.metric, arguments.submission)
         say(f"wrote {arguments.submission}")
@@ -76,6 +92,23 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(outcome.evaluation)
     return 0
+
+
+def _evaluated(arguments: argparse.Namespace, walks: Walks, subject: Subject | Taught) -> Outcome:
+    told = (walks, subject, arguments.protocol, arguments.metric, arguments.control)
+    if isinstance(subject, Taught):
+        # Training has a live line of its own, and two at once would write over each other.
+        return evaluate(*told)
+    needed = len(needed_by(plan(arguments.protocol, walks.entries, walks.partition)))
+    with progress("walks", needed) as step:
+        return evaluate(*told, step.advance)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if not arguments.train and (arguments.nets != 1 or arguments.runs or arguments.overrides):
+        raise ConfigError("--nets, --runs and --set belong to --train", where="evaluate")
+    if not 1 <= arguments.nets <= MOST_NETS:
+        raise ConfigError(f"--nets {arguments.nets}", where="evaluate", wanted=f"1 to {MOST_NETS}")
 
 
 def data_folder(given: str | None, protocol: str) -> Path:
@@ -94,47 +127,13 @@ def data_folder(given: str | None, protocol: str) -> Path:
 KNOWN_FOLDERS: Final = {"usf": "usf17", "leave-run-out": "ucalgary_kinect"}
 
 
-def net_subject(weights: Path) -> Subject:
-    """A net behind the evaluation's door: its feature before the neck, strip by strip, in float32."""
-    checkpoints = needing_extra("gait.models.checkpoints")
-    input_spec = needing_extra("gait.models.input_spec")
-    torch = needing_extra("torch")
-    net = checkpoints.load(weights)
-    spec = input_spec.spec_of(net)
-    longest = min(LONGEST, net.config.frames) if net.family == "siamesegait" else LONGEST
-
-    def features(walk: Walk) -> NDArray[Any]:
-        frames = _middle(prepare(spec, with_what_it_needs(spec, walk)), longest)
-        with torch.inference_mode():
-            found = net(torch.from_numpy(frames)[None]).embed_1
-        return np.asarray(found[0].T.float().numpy())
-
-    return Subject(f"{net.family} ({weights.name})", features)
-
-
-def with_what_it_needs(spec: InputSpec, walk: Walk) -> Walk:
-    """The walk as ``prepare`` takes it; raises MessageError for a part that the net needs and the data lacks.
-
-    A data set gives a part that it lacks as an empty array; a net of silhouettes alone needs no joints.
-    """
-    if spec.kind not in ("joints", "branches", "maps") and not walk.silhouettes.size:
-        raise MessageError("the walk has no silhouettes", wanted=f"silhouettes for a net of {spec.kind}")
-    if spec.kind != "joints" and not walk.joints_2d.size:
-        if spec.kind != "silhouette":
-            raise MessageError("the walk has no 2D joints", wanted=f"joints_2d for a net of {spec.kind}")
-        return replace(walk, joints_2d=np.zeros((*walk.joints_2d.shape[:2], 3), np.float32))
-    return walk
-
-
-def _middle(frames: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
-    start = max(0, (len(frames) - longest) // 2)
-    return np.ascontiguousarray(frames[start : start + longest])
-
-
 def _made_by(arguments: argparse.Namespace) -> dict[str, str]:
     given = {
         "protocol": arguments.protocol,
-        "weights": arguments.weights and arguments.weights.name,
+        "weights": ", ".join(path.name for path in arguments.weights or ()),
+        "trained by": ", ".join(path.name for path in arguments.train or ()),
+        "nets by each config": arguments.nets if arguments.train else "",
+        "LDA on": "each gallery" if arguments.lda else "",
         "baseline": arguments.baseline,
         "metric": arguments.metric,
         "control": arguments.control,

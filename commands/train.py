@@ -13,7 +13,7 @@ import msgspec
 from rich.live import Live
 from rich.text import Text
 
-from commands.cli import add_json_argument, err, print_json, progress, say
+from commands.cli import add_json_argument, add_override_argument, err, print_json, progress, say
 from commands.extras import needing_extra
 from commands.settings import load_settings
 from gait.data.kinds import preparation_of
@@ -46,14 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where the run is kept (default: runs/ and the config's name)",
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run that is there, to the bit")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override one setting, e.g. --set trainer.steps=1000; may be repeated",
-    )
+    add_override_argument(parser, "trainer.steps=1000")
     add_json_argument(parser)
 
 
@@ -64,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = read_config(arguments.config, arguments.overrides, warn=leads)
     out = arguments.out or Path("runs") / arguments.config.stem
     data = open_data(found, arguments, out)
-    with _live(shown=leads and not arguments.json) as watch:
+    with live(shown=leads and not arguments.json) as watch:
         try:
             report: TrainingReport = loop.train(found.config, data, out, resume=arguments.resume, watch=watch)
         except KeyboardInterrupt:
@@ -125,7 +118,7 @@ def open_data(found: Translated, arguments: argparse.Namespace, out: Path) -> Da
 
 
 @contextmanager
-def _live(*, shown: bool) -> Iterator[Watch]:
+def live(*, shown: bool) -> Iterator[Watch]:
     """A line that is rewritten while a terminal watches; validations stay."""
     if not shown:
         yield lambda _: None

@@ -17,6 +17,7 @@ from gait.inputs import Walk
 from stream.errors import MessageError
 
 Embedder = Callable[[Walk], NDArray[Any]]
+Learn = Callable[[Vectors, Sequence[str]], Callable[[Vectors], Vectors]]
 Progress = Callable[[int], None]
 
 
@@ -30,7 +31,16 @@ class Subject:
 
     name: str
     features: Embedder
-    learn: Callable[[Vectors, Sequence[str]], Callable[[Vectors], Vectors]] | None = None
+    learn: Learn | None = None
+
+
+@dataclass(frozen=True)
+class Taught:
+    """An embedder that is made anew for each gallery, from that gallery's walks alone; see ``Subject``."""
+
+    name: str
+    teach: Callable[[Sequence[Entry]], Embedder]
+    learn: Learn | None = None
 
 
 def embed(

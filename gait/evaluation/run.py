@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from gait.data.store import Entry
 from gait.evaluation import controls, protocols
-from gait.evaluation.distances import Metric, Vectors, check_vectors
-from gait.evaluation.embedding import Progress, Subject, embed
+from gait.evaluation.controls import Control
+from gait.evaluation.distances import Metric, check_vectors
+from gait.evaluation.embedding import Embedder, Learn, Progress, Subject, Taught, embed
 from gait.evaluation.measure import measure
 from gait.evaluation.ranking import Searches
 from gait.evaluation.result import Evaluation, Group
-from gait.evaluation.searching import Embedded, Pairs, search_all
+from gait.evaluation.searching import Embedded, search_all
 from gait.evaluation.trials import Indices, Trial, Walks
 
 
@@ -37,29 +39,28 @@ class Outcome:
 
 def evaluate(
     walks: Walks,
-    subject: Subject,
+    subject: Subject | Taught,
     protocol: str,
     metric: Metric = "euclidean",
     control: str = "",
     done: Progress = lambda _: None,
 ) -> Outcome:
-    """Embed what the protocol needs, once, and measure each of its groups.
+    """Embed what the protocol needs, once (for each gallery, where the subject is taught), and measure.
 
     Raises ConfigError for a protocol that the data does not fit and MessageError for a walk that fails.
     """
     trials = protocols.plan(protocol, walks.entries, walks.partition)
-    needed = np.unique(np.concatenate([part for trial in trials for part in (trial.probes, trial.gallery)]))
-    entries = [walks.entries[index] for index in needed]
-    change = controls.control(control)
-    features = embed(walks, entries, subject.features, change, done)
+    needed = needed_by(trials)
     moved = [_moved(trial, needed) for trial in trials]
+    said = _Said(walks, [walks.entries[index] for index in needed], subject, controls.control(control), done)
     groups: list[Group] = []
     studied: list[Studied] = []
     for name in dict.fromkeys(trial.group for trial in moved):
         chosen = [trial for trial in moved if trial.group == name]
-        ran, pairs = _run_group(chosen, Embedded.of(entries, features), subject, metric)
-        groups.append(measure(chosen, [one.searches for one in ran], pairs, len(ran[0].embedded.names)))
-        studied += ran
+        each = [said.about(trial) for trial in chosen]
+        found, pairs = search_all(list(zip(each, chosen, strict=True)), metric)
+        groups.append(measure(chosen, found, pairs, len(each[0].names)))
+        studied += [Studied(t, e, s) for t, e, s in zip(chosen, each, found, strict=True)]
     return Outcome(
         Evaluation(
             protocol,
@@ -74,26 +75,49 @@ def evaluate(
     )
 
 
-def _run_group(
-    trials: Sequence[Trial], features: Embedded, subject: Subject, metric: Metric
-) -> tuple[list[Studied], Pairs]:
-    """All trials of a group; a learner is fitted anew for each gallery."""
-    if subject.learn is None:
-        found, pairs = search_all([(features, trial) for trial in trials], metric)
-        return [Studied(t, features, s) for t, s in zip(trials, found, strict=True)], pairs
-    fitted: dict[bytes, Embedded] = {}
-    for trial in trials:
+def needed_by(trials: Sequence[Trial]) -> Indices:
+    """The entries that any of the trials needs, in order."""
+    return np.unique(np.concatenate([part for trial in trials for part in (trial.probes, trial.gallery)]))
+
+
+class _Said:
+    """What the subject says of all entries; kept for each gallery that it learns from."""
+
+    def __init__(
+        self,
+        walks: Walks,
+        entries: Sequence[Entry],
+        subject: Subject | Taught,
+        change: Control,
+        done: Progress,
+    ) -> None:
+        self._walks, self._entries, self._subject = walks, entries, subject
+        self._change, self._done = change, done
+        self._features: Embedded | None = None
+        self._vectors: dict[bytes, Embedded] = {}
+
+    def about(self, trial: Trial) -> Embedded:
+        """For one trial: a learner is fitted, and an embedder taught, once for each gallery."""
         key = trial.gallery.tobytes()
-        if key not in fitted:
-            fitted[key] = _learned(features, trial, subject.learn)
-    each = [fitted[trial.gallery.tobytes()] for trial in trials]
-    found, pairs = search_all(list(zip(each, trials, strict=True)), metric)
-    return [Studied(t, e, s) for t, e, s in zip(trials, each, found, strict=True)], pairs
+        if key not in self._vectors:
+            features, learn = self._embedded(trial), self._subject.learn
+            self._vectors[key] = features if learn is None else _learned(features, trial, learn)
+        return self._vectors[key]
+
+    def _embedded(self, trial: Trial) -> Embedded:
+        subject = self._subject
+        if isinstance(subject, Taught):
+            return self._embed(subject.teach([self._entries[index] for index in trial.gallery]))
+        if self._features is None:
+            self._features = self._embed(subject.features)
+        return self._features
+
+    def _embed(self, embedder: Embedder) -> Embedded:
+        found = embed(self._walks, self._entries, embedder, self._change, self._done)
+        return Embedded.of(self._entries, found)
 
 
-def _learned(
-    features: Embedded, trial: Trial, learn: Callable[[Vectors, Sequence[str]], Callable[[Vectors], Vectors]]
-) -> Embedded:
+def _learned(features: Embedded, trial: Trial, learn: Learn) -> Embedded:
     people = [features.names[features.people[index]] for index in trial.gallery]
     project = learn(features.vectors[trial.gallery], people)
     vectors = project(features.vectors)
