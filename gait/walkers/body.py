@@ -1,9 +1,4 @@
-"""The shape and looks of one person.
-
-Segment lengths are shares of stature after Drillis and Contini (1966) as tabulated by Winter, Biomechanics
-and Motor Control of Human Movement, table 4.1; stature after NCD-RisC (2016), European adults; the spread
-of single proportions (3-4 %) after ANSUR II (Gordon et al. 2014).
-"""
+"""The shape and looks of one person; the numbers they are drawn from are in ``population``."""
 
 from __future__ import annotations
 
@@ -12,12 +7,18 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from gait.walkers.population import PLAIN, Population, Share, Spread
 from gait.walkers.seeds import bounded, stream
 
 Colour = tuple[float, float, float]
 """Red, green, blue in [0, 1]."""
 Hair = Literal["short", "long", "bun", "bald"]
 Pattern = Literal["plain", "stripes", "block"]
+FINE = (
+    "shoulder_drop", "neck_girth", "thigh_girth", "calf_girth", "arm_girth", "seat_depth",
+    "back_round", "head_width", "head_depth", "hair_volume", "hair_length",
+)  # fmt: skip
+"""The finer differences of shape, drawn apart from the rest."""
 
 SKIN: tuple[Colour, ...] = (
     (0.95, 0.80, 0.70),
@@ -58,12 +59,20 @@ TROUSERS: tuple[Colour, ...] = (
 SHOES: tuple[Colour, ...] = ((0.10, 0.09, 0.09), (0.30, 0.19, 0.12), (0.88, 0.87, 0.84), (0.45, 0.15, 0.15))
 
 
+HAIRSTYLES: dict[str, tuple[Hair, ...]] = {
+    "women": ("short", "long", "long", "bun"),
+    "men": ("short", "short", "short", "bald"),
+}
+
+
 class Body(msgspec.Struct, frozen=True):
     """Lengths in metres; girths as factors of the average person's; ``hair`` and ``skin`` belong here too.
 
     ``thigh`` hip to knee, ``shank`` knee to ankle, ``ankle_height`` above the sole, ``trunk`` hips to the
     line of the shoulders, ``head_height`` from that line to the middle of the head. ``*_width`` run
-    from joint to joint. ``girth`` scales every section, ``belly``, ``chest`` and ``seat`` single ones.
+    from joint to joint. ``girth`` scales every section, ``belly``, ``chest`` and ``seat`` single ones, as do
+    the factors from ``neck_girth`` on; ``shoulder_drop`` is how much lower the shoulders' ends are than the
+    average person's, as a share of stature.
     """
 
     stature: float
@@ -88,6 +97,17 @@ class Body(msgspec.Struct, frozen=True):
     skin: Colour
     hair: Hair
     hair_colour: Colour
+    shoulder_drop: float = 0.0
+    neck_girth: float = 1.0
+    thigh_girth: float = 1.0
+    calf_girth: float = 1.0
+    arm_girth: float = 1.0
+    seat_depth: float = 1.0
+    back_round: float = 1.0
+    head_width: float = 1.0
+    head_depth: float = 1.0
+    hair_volume: float = 1.0
+    hair_length: float = 1.0
 
     @property
     def leg(self) -> float:
@@ -108,44 +128,50 @@ class Clothes(msgspec.Struct, frozen=True):
     leg_width: float
 
 
-def sample_body(seed: int) -> Body:
+def sample_body(seed: int, population: Population = PLAIN) -> Body:
     """The body of person ``seed``."""
-    rng = stream(seed, "body")
+    rng, fine, people = stream(seed, "body"), stream(seed, "shape"), population.body
     woman = bool(rng.random() < 0.5)
-    stature = bounded(rng, 1.64 if woman else 1.78, 0.068, 1.48, 2.0)
+    stature = (people.stature_women if woman else people.stature_men).draw(rng)
 
-    def share(of_stature: float, spread: float = 0.035) -> float:
-        return stature * of_stature * bounded(rng, 1.0, spread, 1 - 2.5 * spread, 1 + 2.5 * spread)
+    def length(share: Share) -> float:
+        return stature * (share.women if woman else share.men) * share.spread.draw(rng)
 
-    legs = bounded(rng, 1.0, 0.022, 0.95, 1.05)  # long legs go with a short trunk
-    # Girth follows body mass index, log-normal about 25: sections grow with its square root.
-    girth = float(np.clip(np.exp(rng.normal(0.0, 0.085)), 0.85, 1.25))
-    hair: tuple[Hair, ...] = (
-        ("short", "long", "long", "bun") if woman else ("short", "short", "short", "bald")
+    def own(women: Spread, men: Spread) -> float:
+        return (women if woman else men).draw(rng)
+
+    legs = people.legs.draw(rng)
+    log_girth = people.log_girth
+    girth = float(
+        np.clip(
+            np.exp(rng.normal(log_girth.mean, log_girth.sd)), np.exp(log_girth.low), np.exp(log_girth.high)
+        )
     )
+    styles = HAIRSTYLES["women" if woman else "men"]
     return Body(
         stature=stature,
-        thigh=share(0.245, 0.02) * legs,
-        shank=share(0.246, 0.02) * legs,
-        ankle_height=share(0.039, 0.03),
-        foot=share(0.148 if woman else 0.152),
-        trunk=share(0.285, 0.02) * (2.0 - legs),
-        head_height=share(0.112, 0.025),
-        head_size=share(0.131, 0.03),
-        upper_arm=share(0.180, 0.03),
-        forearm=share(0.146, 0.03),
-        hand=share(0.100, 0.03),
-        hip_width=share(0.108 if woman else 0.100, 0.05),
-        shoulder_width=share(0.203 if woman else 0.221, 0.045),
+        thigh=length(people.thigh) * legs,
+        shank=length(people.shank) * legs,
+        ankle_height=length(people.ankle_height),
+        foot=length(people.foot),
+        trunk=length(people.trunk) * (2.0 - legs),
+        head_height=length(people.head_height),
+        head_size=length(people.head_size),
+        upper_arm=length(people.upper_arm),
+        forearm=length(people.forearm),
+        hand=length(people.hand),
+        hip_width=length(people.hip_width),
+        shoulder_width=length(people.shoulder_width),
         girth=girth,
-        limb_girth=girth * bounded(rng, 1.0, 0.06, 0.85, 1.15),
-        belly=bounded(rng, girth**1.3, 0.08, 0.85, 1.45),
-        chest=bounded(rng, 1.06 if woman else 1.0, 0.05, 0.88, 1.2),
-        waist=bounded(rng, 0.90 if woman else 1.0, 0.05, 0.8, 1.12),
-        seat=bounded(rng, 1.08 if woman else 0.98, 0.05, 0.86, 1.22),
+        limb_girth=girth * people.limb_girth.draw(rng),
+        belly=bounded(rng, girth**1.3, people.belly_sd, 0.85, 1.45),
+        chest=own(people.chest_women, people.chest_men),
+        waist=own(people.waist_women, people.waist_men),
+        seat=own(people.seat_women, people.seat_men),
         skin=SKIN[int(rng.integers(len(SKIN)))],
-        hair=hair[int(rng.integers(len(hair)))],
+        hair=styles[int(rng.integers(len(styles)))],
         hair_colour=HAIR[int(rng.integers(len(HAIR)))],
+        **{name: getattr(people, name).draw(fine) for name in FINE},
     )
 
 

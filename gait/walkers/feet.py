@@ -39,10 +39,14 @@ class Foot:
 
 
 class Feet:
-    """Both feet of one walk; side 0 is the right foot, 1 the left."""
+    """Both feet of one walk; side 0 is the right foot, 1 the left.
 
-    def __init__(self, person: Person, path: Path, timing: Timing) -> None:
+    Every pass ``visit`` has footprints of its own; None stands for the one that is always the same.
+    """
+
+    def __init__(self, person: Person, path: Path, timing: Timing, visit: int | None = None) -> None:
         self._person, self._path, self._timing = person, path, timing
+        self._names: tuple[str | int, ...] = ("footprint",) if visit is None else ("footprint", visit)
         self._chances: dict[tuple[int, int], Floats] = {}
 
     def at(self, side: int, now: Instant) -> Foot:
@@ -69,7 +73,7 @@ class Feet:
         for row, step in enumerate(wanted):
             key = (side, int(step))
             if key not in self._chances:
-                self._chances[key] = stream(self._person.seed, "footprint", *key).normal(size=3)
+                self._chances[key] = stream(self._person.seed, *self._names, *key).normal(size=3)
             table[row] = self._chances[key]
         return table[back.reshape(steps.shape)]
 

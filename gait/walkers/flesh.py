@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from gait.walkers.body import Body, Clothes
-from gait.walkers.feet import BALL_SHARE, Foot
+from gait.walkers.feet import BALL_SHARE, HEEL_SHARE, Foot
 from gait.walkers.head import head
 from gait.walkers.motion import Axes, Pose
 from gait.walkers.person import Person
 from gait.walkers.tubes import Tube, between, chain, patch_angles, plain, profile
 from gait.walkers.vectors import UP, Floats, column, cross, dot, unit
+from gait.walkers.wear import wear
 
 # The upper garment: t 0 at the hips, 1 at the line of the shoulders; half width, front, back.
 TORSO = (
@@ -129,11 +130,11 @@ def dress(person: Person, pose: Pose, sides: int, outline: bool = False) -> list
     for side in (0, 1):
         hip, shoulder = 1 + 3 * side, (13, 10)[side]
         leg, arm = joints[..., hip : hip + 3, :], joints[..., shoulder : shoulder + 3, :]
-        tubes.append(_leg(body, clothes, pose.pelvis, pose.feet[side], leg, sides))
-        tubes.append(_shoe(body, clothes, pose.feet[side], sides))
+        tubes.append(_leg(person, pose.pelvis, pose.feet[side], leg, sides))
+        tubes.append(_shoe(person, pose.feet[side], sides))
         tubes.append(_arm(body, clothes, pose.chest, arm, sides))
         tubes.append(_hand(body, pose.chest, arm, sides))
-    return [*tubes, *head(body, pose, sides, outline)]
+    return [*tubes, *head(body, pose, sides, outline), *wear(person, pose, sides)]
 
 
 def _bump(t: Floats, middle: float, width: float) -> Floats:
@@ -149,7 +150,10 @@ def _torso(body: Body, clothes: Clothes, pose: Pose, sides: int) -> Tube:
     frame = body.shoulder_width / body.stature / SHOULDER_SHARE / body.girth**0.5 / clothes.ease
     half[:, 0] *= (1 + (body.waist - 1) * _bump(t, 0.42, 0.2)) * (1 + seat) * (1 + (frame - 1) * shoulders)
     half[:, 1] *= 1 + (body.belly - 1) * _bump(t, 0.25, 0.22) + 1.4 * (body.chest - 1) * _bump(t, 0.74, 0.13)
-    half[:, 2] *= 1 + 0.6 * seat
+    half[:, 2] *= (1 + 0.6 * seat) * (1 + (body.back_round - 1) * _bump(t, 0.8, 0.2))
+    half[:, 2] *= 1 + (body.seat_depth - 1) * np.clip(1 - (t + 0.1) / 0.3, 0, 1)
+    # Shoulders that slope take the width off the rings above their joints.
+    half[:, 0] *= 1 - 8 * body.shoulder_drop * np.clip((t - 0.93) / 0.07, 0, 1)
     centre = _spine(pose.joints, t)
     turn = np.clip(t, 0, 1)[:, None]
     left = unit((1 - turn) * pose.pelvis.left[..., None, :] + turn * pose.chest.left[..., None, :])
@@ -179,38 +183,43 @@ def _shirt(clothes: Clothes, t: Floats, sides: int) -> Floats:
 def _hips(body: Body, clothes: Clothes, pose: Pose, sides: int) -> Tube:
     """The seat of the trousers, below the upper garment's hem."""
     half = profile(HIPS, HIPS_T) * body.stature * body.girth
-    half *= (0.35 + 0.65 * body.seat, 1.0, 0.5 + 0.5 * body.seat)
+    half *= (0.35 + 0.65 * body.seat, 1.0, (0.5 + 0.5 * body.seat) * body.seat_depth)
     centre = pose.joints[..., :1, :] + HIPS_T[:, None] * body.trunk * pose.pelvis.up[..., None, :]
     paint = plain(clothes.trousers, HIPS_T.size, sides)
     return Tube.of(centre, pose.pelvis.left, pose.pelvis.forward, half, paint, nudge=-0.08)
 
 
-def _leg(body: Body, clothes: Clothes, pelvis: Axes, foot: Foot, joints: Floats, sides: int) -> Tube:
+def _leg(person: Person, pelvis: Axes, foot: Foot, joints: Floats, sides: int) -> Tube:
+    body, clothes = person.body, person.clothes
     # Trousers hang straighter than the leg inside them, most below the knee.
     hang = 1 + 1.1 * (clothes.leg_width - 1) * np.clip(LEG_T - 0.8, 0, 1.2)
-    half = profile(LEG, LEG_T) * body.stature * (body.limb_girth * clothes.leg_width * hang)[:, None]
+    own = 1 + (body.thigh_girth - 1) * np.clip(1.3 - LEG_T, 0, 1)
+    own *= 1 + (body.calf_girth - 1) * np.clip(2 * LEG_T - 1.8, 0, 1)
+    half = profile(LEG, LEG_T) * body.stature * (body.limb_girth * clothes.leg_width * hang * own)[:, None]
     centre, along = chain(joints[..., 0, :], joints[..., 1, :], joints[..., 2, :], LEG_T)
     ahead = (pelvis.forward + 0.5 * foot.forward)[..., None, :]
     left = unit(cross(ahead, along))
     left *= column(np.sign(dot(left, pelvis.left[..., None, :])))
     front = unit(cross(along, left))
     front *= column(np.sign(dot(front, ahead)))
-    paint = plain(clothes.trousers, LEG_T.size, sides)
+    paint = plain(body.skin if person.conditions.skirt else clothes.trousers, LEG_T.size, sides)
     paint[-1:] *= 0.85
     # The thigh lies under the shirt's hem, the calf under nothing.
     nudge = -0.10 * np.clip(1 - between(LEG_T) / 0.55, 0, 1)
     return Tube.of(centre, left, front, half, paint, nudge)
 
 
-def _shoe(body: Body, clothes: Clothes, foot: Foot, sides: int) -> Tube:
-    """A shoe that bends at the ball."""
+def _shoe(person: Person, foot: Foot, sides: int) -> Tube:
+    """A shoe that bends at the ball and stands on its heel."""
+    body, clothes = person.body, person.clothes
     s, length = SHOE_S[:, None], body.foot * 1.04
     height, wide = profile(SHOE, SHOE_S).T * length
     forward, toes = foot.forward[..., None, :], foot.toes[..., None, :]
     up = np.where(s > BALL_SHARE, cross(foot.toes, foot.left)[..., None, :], foot.up[..., None, :])
     sole = foot.ankle - body.ankle_height * foot.up
     ahead = np.minimum(s, BALL_SHARE) * forward + np.maximum(s - BALL_SHARE, 0.0) * toes
-    centre = sole[..., None, :] + length * ahead + (height / 2)[:, None] * up
+    lift = person.conditions.heel_m * np.clip((BALL_SHARE - s) / (BALL_SHARE + HEEL_SHARE), 0, 1)
+    centre = sole[..., None, :] + lift * foot.up[..., None, :] + length * ahead + (height / 2)[:, None] * up
     half = np.stack([wide, height / 2, height / 2], axis=1)
     paint = plain(clothes.shoes, SHOE_S.size, sides)
     under = np.sin(patch_angles(sides)) < -0.55
@@ -219,7 +228,7 @@ def _shoe(body: Body, clothes: Clothes, foot: Foot, sides: int) -> Tube:
 
 
 def _arm(body: Body, clothes: Clothes, chest: Axes, joints: Floats, sides: int) -> Tube:
-    radius = profile(ARM, ARM_T)[:, 0] * body.stature * body.limb_girth
+    radius = profile(ARM, ARM_T)[:, 0] * body.stature * body.limb_girth * body.arm_girth
     end = 2 * clothes.sleeve
     radius *= np.where(end - 0.04 > ARM_T, clothes.ease * (1.06 if clothes.sleeve < 0.9 else 1.0), 1.0)
     centre, along = chain(joints[..., 0, :], joints[..., 1, :], joints[..., 2, :], ARM_T)

@@ -39,7 +39,8 @@ def head(body: Body, pose: Pose, sides: int, outline: bool = False) -> list[Tube
         tubes.append(_tail(body, axes, centre, size, sides))
     elif body.hair == "bun":
         at = centre + size * (0.42 * axes.up - 0.98 * axes.forward)
-        tubes.append(_ball(at, axes, np.array([0.32, 0.32, 0.30]) * size, body.hair_colour, sides))
+        big = 0.7 + 0.3 * body.hair_volume
+        tubes.append(ball(at, axes, np.array([0.32, 0.32, 0.30]) * size * big, body.hair_colour, sides))
     return tubes
 
 
@@ -55,15 +56,16 @@ def _hairline(body: Body, sides: int) -> tuple[Floats, Floats]:
 
 def _skull(body: Body, axes: Axes, middle: Floats, size: float, sides: int) -> Tube:
     t = SKULL_T
-    half = profile(SKULL, t) * size
+    half = profile(SKULL, t) * size * (body.head_width, body.head_depth, body.head_depth)
     low, high = _hairline(body, sides)
     at = between(t)[:, None]
     hairy = (at > low) & (at < high)
     paint = np.where(hairy[..., None], np.array(body.hair_colour), np.array(body.skin))
     if body.hair != "bald":
         # Hair has thickness, most at the crown and the back.
-        half *= 1 + np.array([0.09, 0.05, 0.07]) * np.clip((t - 0.1) / 0.4, 0, 1)[:, None]
-        t = t * np.where(t > 0, 1.06, 1.0)
+        thick = body.hair_volume * np.clip((t - 0.1) / 0.4, 0, 1)
+        half *= 1 + np.array([0.09, 0.05, 0.07]) * thick[:, None]
+        t = t * np.where(t > 0, 1 + 0.06 * body.hair_volume, 1.0)
     centre = middle[..., None, :] + (t * size)[:, None] * axes.up[..., None, :]
     return Tube.of(centre, axes.left, axes.forward, half, paint)
 
@@ -73,7 +75,9 @@ def _neck(body: Body, pose: Pose, sides: int) -> Tube:
     low = pose.joints[..., 8, :] - body.stature * (0.012 * pose.chest.up + 0.006 * pose.chest.forward)
     high = pose.joints[..., 9, :] - body.head_size * (0.22 * pose.head.up + 0.05 * pose.head.forward)
     u = np.linspace(0, 1, 5)[:, None]
-    radius = np.interp(u, [0, 0.3, 1], [0.036, 0.031, 0.028]) * body.stature * body.girth**0.5
+    radius = (
+        np.interp(u, [0, 0.3, 1], [0.036, 0.031, 0.028]) * body.stature * body.girth**0.5 * body.neck_girth
+    )
     front = unit(cross(pose.head.left, unit(high - low)))
     half = radius * np.array([0.95, 1.0, 1.05])
     collar = -0.05 * np.clip(1 - 2 * between(u[:, 0]), 0, 1)
@@ -90,7 +94,7 @@ def _face(body: Body, axes: Axes, centre: Floats, size: float, sides: int, outli
         left, up, ahead = at
         where = centre + size * (left * axes.left + up * axes.up + ahead * axes.forward)
         red, green, blue = colour.tolist()
-        return _ball(where, axes, np.array(half) * size, (red, green, blue), sides)
+        return ball(where, axes, np.array(half) * size, (red, green, blue), sides)
 
     nose = lump((0, -0.18, 0.73), (0.10, 0.12, 0.13), skin * 0.97)
     ears = [lump((0.61 * side, -0.06, -0.04), (0.07, 0.17, 0.12), skin * 0.93) for side in (-1.0, 1.0)]
@@ -115,8 +119,10 @@ def _face(body: Body, axes: Axes, centre: Floats, size: float, sides: int, outli
 def _tail(body: Body, axes: Axes, centre: Floats, size: float, sides: int) -> Tube:
     """Long hair: it hangs straight down from the back of the head."""
     t = np.array([0.5, 0.2, -0.2, -0.6, -1.0, -1.4, -1.75, -1.9])
-    wide = np.array([0.30, 0.60, 0.68, 0.70, 0.69, 0.64, 0.46, 0.15]) * size
-    deep = np.array([0.20, 0.34, 0.36, 0.34, 0.30, 0.25, 0.18, 0.06]) * size
+    t = np.where(t < 0, t * body.hair_length, t)
+    full = 0.85 + 0.15 * body.hair_volume
+    wide = np.array([0.30, 0.60, 0.68, 0.70, 0.69, 0.64, 0.46, 0.15]) * size * full
+    deep = np.array([0.20, 0.34, 0.36, 0.34, 0.30, 0.25, 0.18, 0.06]) * size * full
     back = unit(axes.forward * np.array([1.0, 1.0, 0.3]))
     middle = centre[..., None, :] + (t * size)[:, None] * (0.5 * axes.up + 0.5 * UP)[..., None, :]
     middle = middle - ((0.58 + 0.06 * (0.5 - t)) * size)[:, None] * back[..., None, :]
@@ -124,7 +130,7 @@ def _tail(body: Body, axes: Axes, centre: Floats, size: float, sides: int) -> Tu
     return Tube.of(middle, axes.left, back, half, plain(body.hair_colour, t.size, sides) * 0.93, nudge=0.03)
 
 
-def _ball(at: Floats, axes: Axes, half: Floats, colour: Colour, sides: int) -> Tube:
+def ball(at: Floats, axes: Axes, half: Floats, colour: Colour, sides: int) -> Tube:
     """An ellipsoid: ``half`` to the sides, up and down, and to front and back."""
     polar = np.linspace(0.06, np.pi - 0.06, 5)
     # Rings run from back to front, so that a face's features have a cap towards the viewer.

@@ -16,6 +16,7 @@ from gait.walkers.gait import ArmSwing
 from gait.walkers.path import Path
 from gait.walkers.person import Person
 from gait.walkers.timing import Instant, Stop, Timing
+from gait.walkers.variation import ARM_WANDER, HEAD_NOD, HEAD_TURN, TRUNK_WANDER, Mood, as_walked
 from gait.walkers.vectors import UP, Floats, Reals, column, cross, dot, length, unit
 
 JOINTS = 16
@@ -58,14 +59,27 @@ class Pose:
 
 
 class Walk:
-    """One person's walk along one path; ``pose(t)`` for one or more times, seconds from the path's start."""
+    """One person's walk along one path; ``pose(t)`` for one or more times, seconds from the path's start.
+
+    ``visit`` numbers a person's passes, each a little different from the others as real ones are; None is the
+    person's mean. ``person`` is then as they walk this time: dress this one.
+    """
 
     def __init__(
-        self, person: Person, path: Path, pace: float = 1.0, stops: Sequence[Stop] = (), phase: float = 0.0
+        self,
+        person: Person,
+        path: Path,
+        pace: float = 1.0,
+        stops: Sequence[Stop] = (),
+        phase: float = 0.0,
+        visit: int | None = None,
     ) -> None:
-        self.person, self.path = person, path
-        self.timing = Timing(person.gait, path.length, pace, stops, phase)
-        self.feet = Feet(person, path, self.timing)
+        self.person, self.path = as_walked(person, visit), path
+        self._mood = None if visit is None else Mood.of(person.seed, visit)
+        wander = self._mood.phase if self._mood else None
+        pace *= person.conditions.pace
+        self.timing = Timing(self.person.gait, path.length, pace, stops, phase, wander)
+        self.feet = Feet(self.person, path, self.timing, visit)
 
     def pose(self, t: Reals) -> Pose:
         """The skeleton at ``t``; all arrays of a pose start with the shape of ``t``."""
@@ -123,10 +137,16 @@ class Walk:
         turn = -gait.shoulder_rotation * np.cos(TAU * (now.phase - gait.shoulder_lag)) * now.vigour
         roll = gait.shoulder_tilt - gait.shoulder_list * np.cos(TAU * (now.phase - 0.15)) * now.vigour
         swing = gait.lean_swing * np.cos(2 * TAU * (now.phase - 0.05)) * now.vigour
-        chest = walking.turned(yaw=turn, roll=roll, pitch=gait.lean * (0.3 + 0.7 * now.vigour) + swing)
+        lean = gait.lean * (0.3 + 0.7 * now.vigour) + swing
         nod = gait.head_pitch + gait.head_nod * np.cos(2 * TAU * (now.phase - 0.2)) * now.vigour
-        head = walking.turned(yaw=gait.head_follow * turn, roll=0.3 * roll, pitch=nod)
-        return chest, head
+        look = gait.head_follow * turn
+        if self._mood:
+            turn = turn + TRUNK_WANDER * self._mood.trunk[0].at(now.phase)
+            lean = lean + TRUNK_WANDER * self._mood.trunk[1].at(now.phase)
+            look = look + HEAD_TURN * self._mood.head[0].at(now.phase)
+            nod = nod + HEAD_NOD * self._mood.head[1].at(now.phase)
+        chest = walking.turned(yaw=turn, roll=roll, pitch=lean)
+        return chest, walking.turned(yaw=look, roll=0.3 * roll, pitch=nod)
 
     def _upper_body(self, joints: Floats, pelvis: Axes, chest: Axes, head: Axes, now: Instant) -> None:
         body, gait = self.person.body, self.person.gait
@@ -137,20 +157,22 @@ class Walk:
         to_head = head.turned(pitch=gait.slouch + 0.08).up + 0.4 * high
         joints[..., 7, :], joints[..., 8, :] = spine, neck
         joints[..., 9, :] = neck + body.head_height * unit(to_head)
-        half = body.shoulder_width / 2 * chest.left
-        joints[..., 13:16, :] = self._arm(neck - half, chest, gait.right_arm, now, side=0)
-        joints[..., 10:13, :] = self._arm(neck + half, chest, gait.left_arm, now, side=1)
+        half, drop = body.shoulder_width / 2 * chest.left, body.shoulder_drop * body.stature * chest.up
+        joints[..., 13:16, :] = self._arm(neck - half - drop, chest, gait.right_arm, now, side=0)
+        joints[..., 10:13, :] = self._arm(neck + half - drop, chest, gait.left_arm, now, side=1)
 
     def _arm(self, shoulder: Floats, chest: Axes, arm: ArmSwing, now: Instant, side: int) -> Floats:
         """Shoulder, elbow and wrist; an arm goes forward with the other side's leg."""
         body = self.person.body
         phase = TAU * (now.phase + (0.0 if side else 0.5) - arm.lag)
         swing = (arm.swing * np.cos(phase) + arm.second * np.cos(2 * phase)) * now.vigour
+        if self._mood:
+            swing = swing * (1 + ARM_WANDER * self._mood.arms[side].at(now.phase))
         out = chest.left if side else -chest.left
         hanging = Axes(chest.forward, chest.left, 0.6 * UP + 0.4 * chest.up)
         upper = _arm_direction(hanging, out, arm.bias + swing, arm.out)
         bend = arm.elbow * (0.5 + 0.5 * now.vigour) + arm.elbow_swing * np.cos(phase) * now.vigour
-        bend = np.maximum(0.04, bend)
+        bend = np.maximum(0.04, bend) + arm.hold
         lower = _arm_direction(hanging, out, arm.bias + swing + bend, 0.5 * arm.out - 0.25 * bend)
         elbow = shoulder + body.upper_arm * upper
         return np.stack([shoulder, elbow, elbow + body.forearm * lower], axis=-2)

@@ -128,13 +128,13 @@ def _projected(tubes: list[Tube], camera: Camera) -> tuple[Single, Single, Singl
 
 def _extents(tubes: list[Tube], centres: Single, left: Single, front: Single) -> tuple[Single, Single]:
     """The furthest point of each ring in each direction (T, R, K, 2), and how far that is (T, R, K)."""
-    half = np.concatenate([tube.half for tube in tubes]).astype(np.float32)
-    aside = (left @ TOWARDS.T) * half[:, :1]
+    half = np.concatenate([tube.half for tube in tubes], axis=-2).astype(np.float32)
+    aside = (left @ TOWARDS.T) * half[..., :1]
     ahead = front @ TOWARDS.T
-    deep = np.where(ahead > 0, half[:, 1:2], half[:, 2:3])
+    deep = np.where(ahead > 0, half[..., 1:2], half[..., 2:3])
     ahead *= deep
     far = np.sqrt(aside * aside + ahead * ahead) + np.float32(1e-6)
-    across = (aside * half[:, :1] / far)[..., None] * left[..., None, :]
+    across = (aside * half[..., :1] / far)[..., None] * left[..., None, :]
     points = centres[..., None, :] + across + (ahead * deep / far)[..., None] * front[..., None, :]
     return points, far + centres @ TOWARDS.T
 

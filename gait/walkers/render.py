@@ -12,27 +12,31 @@ from numpy.typing import NDArray
 from gait.walkers.camera import NEAR_M, Camera
 from gait.walkers.flesh import dress
 from gait.walkers.motion import BONES, Pose
-from gait.walkers.paint import Layer, Light, draw, patches, sides_for
+from gait.walkers.paint import Layer, Light, Patches, draw, patches, sides_for
 from gait.walkers.person import Person
 from gait.walkers.truth import Crop, TruthPerson
+from gait.walkers.wear import over
 from stream.messages import Box
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 SHADOW_STRENGTH = 0.42
+SOLID = 128
+"""A pixel belongs to whoever covers half of it."""
 SHADOW_SCALE = 4
 """Shadows are drawn this much coarser; they are soft anyway."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A person's layer with what truth needs."""
+    """A person's layer with what truth needs; ``over`` is what they hold over it, no part of them."""
 
     person: Person
     layer: Layer
     box: Box
     depth_m: float
     joints: Floats
+    over: Layer | None = None
 
 
 def draw_person(person: Person, pose: Pose, camera: Camera, light: Light) -> Drawn | None:
@@ -43,16 +47,24 @@ def draw_person(person: Person, pose: Pose, camera: Camera, light: Light) -> Dra
     height_px = camera.focal * person.body.stature / float(depth[0])
     if not _in_view(pixels, height_px, camera):
         return None
-    what = patches(dress(person, pose, sides_for(height_px)), camera, light)
+    sides = sides_for(height_px)
+    what = patches(dress(person, pose, sides), camera, light)
     if not what.colours.size:
         return None
-    low, high = what.corners.min(axis=(0, 1)), what.corners.max(axis=(0, 1))
-    box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    box = _extent(what)
     layer = draw(what, _window(box, camera), height_px)
     rows, columns, *_ = _inside(layer, (camera.height_px, camera.width))
     if rows.stop <= rows.start or columns.stop <= columns.start:
         return None
-    return Drawn(person, layer, box, float(depth[0]), pose.joints)
+    held = over(person, pose, sides)
+    shade = patches(held, camera, light) if held else None
+    upper = draw(shade, _window(_extent(shade), camera), height_px) if shade and shade.colours.size else None
+    return Drawn(person, layer, box, float(depth[0]), pose.joints, upper)
+
+
+def _extent(what: Patches) -> Box:
+    low, high = what.corners.min(axis=(0, 1)), what.corners.max(axis=(0, 1))
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 def _in_view(pixels: Floats, margin: float, camera: Camera) -> bool:
@@ -118,6 +130,8 @@ def compose(image: Image, drawn: Sequence[Drawn], camera: Camera) -> tuple[Truth
     nearest_first = sorted(drawn, key=lambda one: (one.depth_m, one.person.name))
     for one in reversed(nearest_first):
         _lay(image, one.layer)
+        if one.over:
+            _lay(image, one.over)
     taken = np.zeros(image.shape[:2], np.bool_)
     return tuple(_truth(one, taken, camera) for one in nearest_first)
 
@@ -147,7 +161,9 @@ def _lay(image: Image, layer: Layer) -> None:
 
 def _truth(one: Drawn, taken: NDArray[np.bool_], camera: Camera) -> TruthPerson:
     """``taken`` is where nearer people are; this one's pixels are added to it."""
-    solid = one.layer.cover >= 128
+    if one.over:
+        _take(one.over, taken)
+    solid = one.layer.cover >= SOLID
     rows, columns, own_rows, own_columns = _inside(one.layer, taken.shape)
     inside = solid[own_rows, own_columns]
     seen = inside & ~taken[rows, columns]
@@ -164,6 +180,11 @@ def _truth(one: Drawn, taken: NDArray[np.bool_], camera: Camera) -> TruthPerson:
         joints_2d=pixels,
         joints_3d=camera.to_camera(one.joints),
     )
+
+
+def _take(layer: Layer, taken: NDArray[np.bool_]) -> None:
+    rows, columns, own_rows, own_columns = _inside(layer, taken.shape)
+    taken[rows, columns] |= layer.cover[own_rows, own_columns] >= SOLID
 
 
 def _cropped(seen: NDArray[np.bool_], left: int, top: int) -> tuple[Crop, Box | None]:

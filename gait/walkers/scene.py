@@ -22,7 +22,7 @@ from gait.walkers.truth import Rendered
 
 @dataclass(frozen=True)
 class Walker:
-    """``person`` sets out on ``path`` at ``enter_s`` and is gone when it ends."""
+    """``person`` sets out on ``path`` at ``enter_s`` and is gone when it ends; ``visit`` as of ``Walk``."""
 
     person: Person
     path: Path
@@ -30,11 +30,12 @@ class Walker:
     pace: float = 1.0
     stops: tuple[Stop, ...] = ()
     phase: float = 0.0
+    visit: int | None = None
 
     @cached_property
     def walk(self) -> Walk:
         """The motion."""
-        return Walk(self.person, self.path, self.pace, self.stops, self.phase)
+        return Walk(self.person, self.path, self.pace, self.stops, self.phase, self.visit)
 
     @property
     def leave_s(self) -> float:
@@ -95,7 +96,7 @@ class Scene:
             raise IndexError(f"frame {number} of a scene of {self.frame_count}")
         time_s = number / self.fps
         image = self._background.copy()
-        poses = [(walker.person, pose) for walker in self.walkers if (pose := walker.pose(time_s))]
+        poses = [(walker.walk.person, pose) for walker in self.walkers if (pose := walker.pose(time_s))]
         cast_shadows(image, poses, self.camera, self._light)
         drawn = [one for who, pose in poses if (one := draw_person(who, pose, self.camera, self._light))]
         truth = compose(image, drawn, self.camera)

@@ -7,7 +7,7 @@ At lower speed both stride and cadence fall with the root of speed (Grieve 1968)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,13 +43,22 @@ class Instant:
 
 
 class Timing:
-    """The time law of one walk over ``length`` metres at ``pace`` times the preferred speed."""
+    """The time law of one walk over ``length`` metres at ``pace`` times the preferred speed.
+
+    ``wander`` turns an even phase into one whose strides are not all alike; it must rise everywhere.
+    """
 
     def __init__(
-        self, gait: Gait, length: float, pace: float = 1.0, stops: Sequence[Stop] = (), phase: float = 0.0
+        self,
+        gait: Gait,
+        length: float,
+        pace: float = 1.0,
+        stops: Sequence[Stop] = (),
+        phase: float = 0.0,
+        wander: Callable[[Floats], Floats] | None = None,
     ) -> None:
         self._speed, self._cadence = gait.speed * pace, gait.cadence * pace**0.5
-        self._length = length
+        self._length, self._wander = length, wander
         # Standing happens with both feet down: the middle of double support.
         self._rest_phase = (gait.stance - 0.5) / 2
         ordered = sorted(stops, key=lambda stop: stop.at_m)
@@ -112,7 +121,8 @@ class Timing:
         still = int(np.argmin(rates))
         if rates[still] <= 0:
             phi += np.round(2 * (phi[still] - self._rest_phase)) / 2 + self._rest_phase - phi[still]
-        self._phi = phi
+        # ``wander`` is a function of the phase, not of time: who stands still keeps still.
+        self._phi = phi if self._wander is None else self._wander(phi)
         speed = np.gradient(self._s, TICK_S) / self._speed
         self._vigour = np.sqrt(np.clip(speed, 0.0, 1.0))
 
@@ -124,7 +134,8 @@ class Timing:
 
     def at(self, t: Reals) -> Instant:
         """The state ``t`` (...) seconds after the path's start."""
-        return Instant(*(np.interp(t, self._t, table) for table in (self._s, self._phi, self._vigour)))
+        tables = (self._s, self._phi, self._vigour)
+        return Instant(*(np.asarray(np.interp(t, self._t, table)) for table in tables))
 
     def distance_at_phase(self, phase: Reals) -> Floats:
         """Metres along the path when the gait's phase is ``phase``."""

@@ -16,7 +16,7 @@ from gait.walkers.vectors import Floats, unit
 class Tube:
     """``n`` rings joined one to the next; lengths in metres, colours red, green, blue in [0, 1].
 
-    ``centre``, ``left``, ``front`` (..., n, 3), the leading axes being those of the pose; ``half`` (n, 3):
+    ``centre``, ``left``, ``front``, ``half`` (..., n, 3), the leading axes being those of the pose; ``half``:
     how far a ring reaches to the sides, to the front and to the back. ``paint`` (n - 1, sides, 3): colours of
     the patches between rings. ``nudge`` (n - 1,): metres by which patches pass for nearer than they are, for
     cloth that lies on cloth.
@@ -39,9 +39,10 @@ class Tube:
         paint: Floats,
         nudge: float | Floats = 0.0,
     ) -> Tube:
-        """``left`` and ``front`` may be one vector (..., 3) for all rings, ``nudge`` one number."""
+        """``left`` and ``front`` may be one (..., 3) for all rings, ``half`` (n, 3), ``nudge`` one number."""
         rings = centre.shape[-2]
         left, front = (_for_all(vectors, centre) for vectors in (left, front))
+        half = np.broadcast_to(half, centre.shape)
         return cls(centre, left, front, half, paint, np.zeros(rings - 1) + nudge)
 
 
@@ -59,14 +60,14 @@ def corners(tubes: Sequence[Tube], sides: int) -> Floats:
         np.concatenate([getattr(tube, part) for tube in tubes], axis=-2)
         for part in ("centre", "left", "front", "half")
     )
-    reach = np.where(sin[None, :] > 0, half[:, 1:2], half[:, 2:3]) * sin[None, :]
-    aside = (half[:, :1] * cos)[..., None] * left[..., None, :]
+    reach = np.where(sin > 0, half[..., 1:2], half[..., 2:3]) * sin
+    aside = (half[..., :1] * cos)[..., None] * left[..., None, :]
     return np.asarray(centre[..., None, :] + aside + reach[..., None] * front[..., None, :])
 
 
 def low_rings(tubes: Sequence[Tube]) -> NDArray[np.intp]:
     """Which rings have a next one in their own tube, as indices into ``corners``."""
-    counts = np.array([tube.half.shape[0] for tube in tubes])
+    counts = np.array([tube.half.shape[-2] for tube in tubes])
     return np.setdiff1d(np.arange(counts.sum()), np.cumsum(counts) - 1)
 
 

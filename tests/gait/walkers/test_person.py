@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gait.walkers.body import Body, Clothes, sample_clothes
 from gait.walkers.gait import Gait
 from gait.walkers.person import Person, sample_person
+from gait.walkers.population import PLAIN, STREET, Spread
 from gait.walkers.seeds import bounded, stream
 
 PEOPLE = [sample_person(seed) for seed in range(200)]
@@ -50,10 +51,13 @@ def test_any_seed_gives_a_possible_person(seed: int, outfit: int) -> None:
     assert abs(tall / body.stature - 0.99) < 0.06
 
 
-def test_every_parameter_of_body_and_gait_differs_between_people() -> None:
+def test_every_parameter_of_body_and_gait_differs_between_people_of_the_street() -> None:
+    people = [sample_person(seed, population=STREET) for seed in range(200)]
     for part in ("body", "gait"):
-        table = [numbers(getattr(person, part)) for person in PEOPLE]
+        table = [numbers(getattr(person, part)) for person in people]
         for name in table[0]:
+            if name.endswith(".hold"):
+                continue  # what a hand does is a condition, nobody's own
             values = np.array([row[name] for row in table])
             assert len(set(values.tolist())) > 150, f"{part}.{name}"
             assert values.std() > 1e-4, f"{part}.{name}"
@@ -68,6 +72,25 @@ def test_population_means_are_those_of_the_literature() -> None:
     assert 0.59 < mean["stance"] < 0.63
     assert 0.07 < mean["step_width"] < 0.13
     assert 1.64 < np.mean([person.body.stature for person in PEOPLE]) < 1.78
+
+
+def test_populations_share_their_means_and_the_street_differs_more() -> None:
+    plain, street = (
+        [sample_person(seed, population=population) for seed in range(200)] for population in (PLAIN, STREET)
+    )
+    assert plain == PEOPLE
+    for part, name, by in (("gait", "stride", 0.02), ("gait", "cadence", 0.02), ("body", "stature", 0.01)):
+        means = [np.mean([getattr(getattr(p, part), name) for p in people]) for people in (plain, street)]
+        assert abs(means[1] / means[0] - 1) < by
+    for part, name in (("gait", "slouch"), ("gait", "lean"), ("body", "belly"), ("body", "hair_volume")):
+        spread = [np.std([getattr(getattr(p, part), name) for p in people]) for people in (plain, street)]
+        assert spread[1] > spread[0]
+
+
+def test_nothing_is_drawn_where_all_are_alike() -> None:
+    rng = np.random.default_rng(0)
+    assert Spread(2.0, 0.0, 2.0, 2.0).draw(rng) == 2.0
+    assert rng.random() == np.random.default_rng(0).random()
 
 
 def test_other_clothes_leave_body_and_gait_alone() -> None:
