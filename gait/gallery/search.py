@@ -1,0 +1,173 @@
+"""One model's templates in memory, searched exactly, and brought up to date when the gallery's epoch moves.
+
+The vectors are one matrix that FAISS searches where it lies; batches are cut into blocks of matrix products,
+which on our machines beat its own loop. After a change only those it was about are read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from gait.gallery.matrix import TemplateMatrix
+from gait.gallery.reader import GalleryReader
+from stream.errors import GalleryError, MessageError
+
+Vectors = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+CHUNK: Final = 2_048
+"""Templates read at a time: 4 MB of 512 numbers each."""
+BLOCK: Final = 8_192
+"""Templates a matrix product: 16 MB of 512 numbers, about what a core's share of the cache holds."""
+BATCH: Final = 8
+"""Queries from which on blocks of products are quicker than FAISS's loop over the templates."""
+
+
+def check_model(gallery: GalleryReader, model: str) -> None:
+    """Raises GalleryError where the gallery has templates, but all of other models."""
+    kept = gallery.models()
+    if kept and model not in kept:
+        what = f"its templates are of model {', '.join(digest[:12] for digest in kept)}"
+        fix = "Run the model that made them, or make them anew with `gallery re-embed` or `enrol`"
+        raise GalleryError(what, where=f"gallery {gallery.path}", wanted=f"model {model[:12]}", fix=fix)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The people nearest to one vector, best first, each once, and their best template's score."""
+
+    people: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+class TemplateIndex:
+    """The people who have a template of ``model``, by id, as of ``epoch``."""
+
+    def __init__(self, gallery: GalleryReader, model: str, dimension: int) -> None:
+        """Read the gallery; templates of other models stay out."""
+        self._gallery, self.model, self.dimension = gallery, model, dimension
+        self._names: dict[str, str] = {}
+        self._read_all()
+
+    def _read_all(self) -> None:
+        self.epoch = self._gallery.epoch
+        count = self._gallery.models().get(self.model, 0)
+        self._matrix = TemplateMatrix(self.dimension, room=count)
+        self._names.clear()
+        self._add(None)
+
+    def _add(self, person: str | None) -> None:
+        """Read everybody's templates, or one person's."""
+        owners: list[str] = []
+        blobs: list[bytes] = []
+        for row, blob in self._gallery.stored_vectors(self.model, person):
+            if len(blob) != 4 * self.dimension:
+                what = f"template {row.template} has {len(blob) // 4} numbers"
+                raise GalleryError(
+                    what, where=f"gallery {self._gallery.path}", wanted=f"{self.dimension}, as this model's"
+                )
+            owners.append(row.person)
+            blobs.append(blob)
+            if len(owners) == CHUNK:
+                self._matrix.append(owners, b"".join(blobs))
+                owners, blobs = [], []
+        self._matrix.append(owners, b"".join(blobs))
+
+    def refresh(self) -> bool:
+        """Take in what has changed since; whether anything had."""
+        epoch = self._gallery.epoch
+        if epoch == self.epoch:
+            return False
+        touched = self._gallery.touched_since(self.epoch)
+        if touched is None or len(touched) > max(CHUNK, len(self._matrix) // 8):
+            self._read_all()
+            return True
+        self._matrix.remove(touched)
+        for person in touched:
+            self._names.pop(person, None)
+            self._add(person)
+        self.epoch = epoch
+        return True
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everybody who can be found, by id."""
+        return self._matrix.people
+
+    def __len__(self) -> int:
+        """How many templates there are."""
+        return len(self._matrix)
+
+    def name(self, person: str) -> str:
+        """What somebody is called."""
+        if person not in self._names:
+            self._names[person] = self._gallery.name_of(person) or person
+        return self._names[person]
+
+    def search(self, vectors: Vectors, count: int) -> list[Found]:
+        """The people of the ``count`` templates nearest to each vector (Q, D), as the gallery is now."""
+        self.refresh()
+        queries = self._checked(vectors)
+        if not len(self._matrix):
+            return [Found((), ())] * len(queries)
+        scores, rows = _nearest(queries, self._matrix.vectors, min(count, len(self._matrix)))
+        owners = self._matrix.owners
+        return [_found(owners, row, score) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)]
+
+    def scores(self, vectors: Vectors) -> Vectors:
+        """(Q, people): the inner product of each vector (Q, D) with each person's nearest template."""
+        queries = self._checked(vectors)
+        return self._matrix.best(queries, self._matrix.people)
+
+    def candidates(self, vectors: Vectors, count: int) -> tuple[tuple[str, ...], Vectors]:
+        """Everybody among the ``count`` templates nearest to any vector (Q, D), and (Q, them) scores."""
+        queries = self._checked(vectors)
+        if len(self._matrix) <= count:
+            return self.people, self._matrix.best(queries, self.people)
+        _, rows = _nearest(queries, self._matrix.vectors, count)
+        people = self._matrix.owners_of(rows)
+        return people, self._matrix.best(queries, people)
+
+    def _checked(self, vectors: Vectors) -> Vectors:
+        """The vectors as the index holds them.
+
+        Raises MessageError for another dimension and for NaN, which would match nobody quietly.
+        """
+        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
+            what = f"vectors of shape {vectors.shape} cannot be looked up"
+            raise MessageError(what, wanted=f"(n, {self.dimension})")
+        if not np.isfinite(np.dot(vectors.ravel(), vectors.ravel())):
+            raise MessageError("a vector to look up holds NaN or infinity", wanted="finite numbers")
+        return self._gallery.vault.turned(np.ascontiguousarray(vectors, dtype=np.float32))
+
+
+def _found(owners: Sequence[str], rows: Iterable[int], scores: Iterable[float]) -> Found:
+    """Each person once, with their best score; the scores come best first."""
+    best: dict[str, float] = {}
+    for row, score in zip(rows, scores, strict=True):
+        best.setdefault(owners[row], score)
+    return Found(tuple(best), tuple(best.values()))
+
+
+def _nearest(queries: Vectors, vectors: Vectors, count: int) -> tuple[Vectors, Rows]:
+    """Scores and rows (Q, count) of the nearest vectors (n, D) to each query (Q, D), best first; exact."""
+    if len(queries) < BATCH or len(vectors) < count * 4:
+        scores, rows = faiss.knn(queries, vectors, count, metric=faiss.METRIC_INNER_PRODUCT)
+        return scores, rows
+    best: list[Vectors] = []
+    where: list[Rows] = []
+    for first in range(0, len(vectors), BLOCK):
+        products = queries @ vectors[first : first + BLOCK].T
+        kept = min(count, products.shape[1])
+        columns = np.argpartition(products, -kept, axis=1)[:, -kept:]
+        best.append(np.take_along_axis(products, columns, axis=1))
+        where.append(columns + first)
+    scores, rows = np.concatenate(best, axis=1), np.concatenate(where, axis=1)
+    order = np.lexsort((rows, -scores), axis=1)[:, :count]
+    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
