@@ -36,7 +36,7 @@ LIBRARIES = {
 BRINGS = {
     "torch": "training and checkpoint import: pip install -e '.[train]'",
     "onnxruntime": "exports and a second CPU runtime: pip install -e '.[train]'",
-    "tensorrt": "NVIDIA GPUs: pip install tensorrt, with a driver",
+    "tensorrt": "NVIDIA GPUs: pip install -e '.[gpu]', with a driver",
 }
 COLOURS = {"ok": "green", "note": "yellow", "missing": "red"}
 
@@ -160,6 +160,10 @@ def _runtimes(inventory: Inventory) -> list[Finding]:
         for runtime in inventory.runtimes
     ]
     flags = ", ".join(inventory.cpu_flags) or "none that matter"
+    runtime, _, reason = inventory.auto.partition(": ")
+    findings.append(
+        Finding("runtime", f"auto takes {runtime}", "missing" if runtime == "none" else "ok", reason)
+    )
     return [*findings, Finding("cpu", inventory.cpu, "ok", f"{inventory.cores} cores; {flags}")]
 
 

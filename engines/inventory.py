@@ -5,16 +5,17 @@ Nothing is fetched or compiled to find out.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
+from engines.runtimes.choose import choose, installed
+from engines.runtimes.cuda import NoGpu, find_gpu, gpu_in_words
 from engines.weights import ALL, Weights, cache_folder, sha256_of
+from stream.errors import ResourceError
 
 RUNTIMES: Final = (
     ("openvino", "openvino"),
@@ -70,6 +71,8 @@ class Inventory(msgspec.Struct, frozen=True):
     cpu_flags: tuple[str, ...]
     runtimes: tuple[RuntimeFound, ...]
     weights: tuple[WeightsFound, ...]
+    auto: str
+    """The runtime that ``auto`` takes here, and why."""
 
 
 def take_inventory(cache: Path | None = None) -> Inventory:
@@ -83,19 +86,30 @@ def take_inventory(cache: Path | None = None) -> Inventory:
         cpu_flags=tuple(name for name in FEATURES if name in flags),
         runtimes=tuple(_runtime(name, module) for name, module in RUNTIMES),
         weights=tuple(_weights(entry, folder) for entry in ALL),
+        auto=_auto(),
     )
 
 
-def _runtime(name: str, module: str) -> RuntimeFound:
-    if importlib.util.find_spec(module) is None:
-        return RuntimeFound(name, None)
+def _auto() -> str:
     try:
-        found = version(module)
-    except PackageNotFoundError:
-        found = "unknown"
-    if name != "openvino":
-        return RuntimeFound(name, found)
-    return _openvino(found)
+        choice = choose()
+    except ResourceError as error:
+        return f"none: {error}"
+    return f"{choice.runtime}: {choice.reason}"
+
+
+def _runtime(name: str, module: str) -> RuntimeFound:
+    found = installed(module)
+    if found is None:
+        return RuntimeFound(name, None)
+    if name == "openvino":
+        return _openvino(found)
+    if name == "tensorrt":
+        gpu = find_gpu()
+        if isinstance(gpu, NoGpu):
+            return RuntimeFound(name, found, note=f"cannot be used: {gpu.reason}")
+        return RuntimeFound(name, found, (gpu_in_words(gpu),))
+    return RuntimeFound(name, found, ("CPU",))
 
 
 def _openvino(found: str) -> RuntimeFound:

@@ -59,6 +59,12 @@ def find_gpu(api: Any | None = None) -> Gpu | NoGpu:
     return Gpu(name, f"{found.major}.{found.minor}", driver, runtime, int(found.totalGlobalMem))
 
 
+def gpu_in_words(found: Gpu) -> str:
+    """A GPU as ``doctor`` shows it."""
+    driver = f"CUDA {found.driver // 1000}.{found.driver % 1000 // 10}"
+    return f"{found.name} ({found.memory_bytes >> 30} GiB, compute {found.capability}, {driver})"
+
+
 class Cuda:
     """Device and pinned memory, one stream, and graphs of what was captured on it."""
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runtimes.cuda import Cuda, Gpu, NoGpu, OutOfGpuMemoryError, find_gpu
+from engines.runtimes.cuda import Cuda, NoGpu, OutOfGpuMemoryError, find_gpu
 from engines.runtimes.net import FREE, Arrays, NetInfo, NetOptions, TensorSpec, check_inputs
 from engines.runtimes.tensorrt_build import Builder, BuildOptions, Step, sides_of
 from engines.weights import sha256_of
@@ -298,9 +298,3 @@ def _open(
             "no GPU memory for the engine's own work", where=str(target), fix="Close what else uses the GPU"
         )
     return context, engine, why
-
-
-def gpu_in_words(found: Gpu) -> str:
-    """A GPU as ``doctor`` shows it."""
-    driver = f"CUDA {found.driver // 1000}.{found.driver % 1000 // 10}"
-    return f"{found.name} ({found.memory_bytes >> 30} GiB, compute {found.capability}, {driver})"

@@ -271,6 +271,17 @@ def _div(inputs: Inputs, attributes: Attributes) -> Tensor:
     return left / right if left.is_floating_point() else torch.div(left, right, rounding_mode="trunc")
 
 
+def _depth_to_space(inputs: Inputs, attributes: Attributes) -> Tensor:
+    data: Tensor = inputs[0]
+    rows, planes, high, wide = data.shape
+    block = attributes["blocksize"]
+    depth = planes // block**2
+    if attributes.get("mode", "DCR") == "CRD":
+        return F.pixel_shuffle(data, block)
+    parts = data.reshape(rows, block, block, depth, high, wide).permute(0, 3, 4, 1, 5, 2)
+    return parts.reshape(rows, depth, high * block, wide * block)
+
+
 def _plain(compute: Callable[..., Tensor]) -> Operator:
     """An operator without attributes."""
     return lambda inputs, _: compute(*inputs)
@@ -295,6 +306,7 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     "ConstantOfShape": _constant_of_shape,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "DepthToSpace": _depth_to_space,
     "Div": _div,
     "Equal": _plain(torch.eq),
     "Erf": _plain(torch.erf),

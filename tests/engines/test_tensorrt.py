@@ -10,12 +10,12 @@ import pytest
 from onnx import helper
 
 from engines.runtimes import choose, tensorrt_runtime
-from engines.runtimes.cuda import Cuda, Gpu, NoGpu, OutOfGpuMemoryError, find_gpu
+from engines.runtimes.cuda import Cuda, Gpu, NoGpu, OutOfGpuMemoryError, find_gpu, gpu_in_words
 from engines.runtimes.engine_file import Sidecar, sidecar_of
 from engines.runtimes.net import NetOptions
 from engines.runtimes.tensorrt_build import WORKSPACE_BYTES, Builder, BuildOptions
 from engines.runtimes.tensorrt_operators import check_operators, precision_of
-from engines.runtimes.tensorrt_runtime import TensorRtNet, gpu_in_words, load_tensorrt
+from engines.runtimes.tensorrt_runtime import TensorRtNet, load_tensorrt
 from stream.errors import ConfigError, ResourceError, WeightsError
 from tests.engines.fake_tensorrt import DataType, FakeCudaApi, FakeTensorRt
 from tests.engines.small_nets import doubling, save
