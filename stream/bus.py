@@ -5,11 +5,16 @@ receiver is behind. So a hop is a DEALER -> ROUTER pair with a window: at most `
 way, each numbered, and the sender keeps each until the receiver has come back for another one, which says
 that it has handled it. A receiver that was started again is sent what its predecessor had not handled.
 
+A receiver that restores a checkpoint when it is started again needs more: what it handled since. To such a
+receiver the sender is *durable*: it keeps each message until a checkpoint covers it, goes by the same name
+when it is started again itself (``Sent``), and what it then makes a second time is known by its number.
+
     to the receiver   O first   here I am, what you have not handled begins at number ``first``
                       D number  a message
                       P last    are you there? I have sent up to number ``last``
     to the sender     A last    handled up to number ``last``
                       L last    handled up to ``last``, the rest never came: send it again
+                      C last    a checkpoint covers up to number ``last``
 
 When the window is full, a recorded source's hop waits, and a live one's ``send`` returns False so that the
 caller counts the drop. The receiver binds, so that a sender that is started again finds it.
@@ -21,8 +26,9 @@ import contextlib
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol
 
 import zmq
@@ -67,6 +73,16 @@ _NUMBER_LIMIT: Final = 1 << 63
 _LOOK_FOR_STOP_MS: Final = 50
 _PROBE_S: Final = 0.25  # a sender that hears nothing for so long asks
 _MAX_SENDERS: Final = 256
+_MAX_KEPT: Final = 8192  # messages of a durable sender that no checkpoint covers: then it waits for one
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Where a durable sender stands: its ``name``, what a checkpoint covers, and the messages after that."""
+
+    name: bytes
+    covered: int = 0
+    kept: tuple[bytes, ...] = ()
 
 
 class Receiver(Protocol):
@@ -118,18 +134,33 @@ class Outlet:
         live: bool = False,
         limits: Limits = DEFAULT_LIMITS,
         keys: CurveKeys | None = None,
+        durable: Sent | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._live, self._limits = live, limits
         self._stopped = never
-        self._kept: deque[bytes] = deque()  # sent and not yet handled, oldest first
-        self._handled = 0  # the number of the last message that the receiver has handled
+        self._durable = durable is not None
+        # The same over reconnects, another for every Outlet that is not durable.
+        self._name = durable.name if durable else b"o" + secrets.token_bytes(8)
+        self._kept: deque[bytes] = deque(
+            durable.kept if durable else ()
+        )  # sent and still needed, oldest first
+        self._covered = durable.covered if durable else 0  # the number of the last message that is not kept
+        self._handled = self._covered  # the number of the last message that the receiver has handled
         self._heard_s = time.monotonic()
-        identity = b"o" + secrets.token_bytes(8)  # the same over reconnects, another for every Outlet
         self._socket = open_socket(
-            zmq.DEALER, endpoint, bind=False, limits=_roomy(limits), keys=keys, identity=identity
+            zmq.DEALER, endpoint, bind=False, limits=_roomy(limits), keys=keys, identity=self._name
         )
-        self._say(_frame(b"O", 1))
+        self._say(_frame(b"O", self._covered + 1))
+
+    @property
+    def sent(self) -> Sent:
+        """Where this sender stands, for a checkpoint."""
+        return Sent(self._name, self._covered, tuple(self._kept))
+
+    @property
+    def _under_way(self) -> int:
+        return self._covered + len(self._kept) - self._handled
 
     def send(self, message: Message, stopped: Callable[[], bool] = never) -> bool:
         """Send. When full, live outlets return False; others wait for room or until ``stopped()``.
@@ -138,13 +169,13 @@ class Outlet:
         """
         self._stopped = stopped
         waits = not self._live or isinstance(message, EndOfStream)
-        if 2 * len(self._kept) >= self._limits.hwm:
+        if 2 * self._under_way >= self._limits.hwm or len(self._kept) >= _MAX_KEPT:
             self._listen(0)
-        while len(self._kept) >= self._limits.hwm:
+        while self._under_way >= self._limits.hwm or len(self._kept) >= _MAX_KEPT:
             if not waits or stopped():
                 return False
             self._listen(_LOOK_FOR_STOP_MS)
-        frame = _frame(b"D", self._handled + len(self._kept) + 1, encode(message))
+        frame = _frame(b"D", self._covered + len(self._kept) + 1, encode(message))
         self._kept.append(frame)
         self._say(frame)
         return True
@@ -170,20 +201,23 @@ class Outlet:
         if not self._socket.poll(timeout_ms):
             if self._kept and time.monotonic() - self._heard_s > _PROBE_S:
                 self._heard_s = time.monotonic()
-                self._say(_frame(b"P", self._handled + len(self._kept)))
+                self._say(_frame(b"P", self._covered + len(self._kept)))
             return
         self._heard_s = time.monotonic()
         repeat = False
         with contextlib.suppress(zmq.Again):
             while True:
                 word, number = _read_frame(self._socket.recv(zmq.DONTWAIT))
-                while self._kept and self._handled < number:
-                    self._kept.popleft()
-                    self._handled += 1
+                number = min(number, self._covered + len(self._kept))
                 repeat = repeat or word == b"L"
-        if repeat and self._kept:
+                # A receiver that went back to its checkpoint asks for what it had handled before.
+                self._handled = max(number, self._covered if word == b"L" else self._handled)
+                while self._covered < number and (word == b"C" or not self._durable):
+                    self._kept.popleft()
+                    self._covered += 1
+        if repeat and self._under_way:
             self._say(_frame(b"O", self._handled + 1))
-            for frame in self._kept:
+            for frame in islice(self._kept, self._handled - self._covered, None):
                 self._say(frame)
 
 
@@ -200,10 +234,16 @@ class Inlet:
     """The receiving end of a hop; for one thread. Several outlets may connect to it."""
 
     def __init__(
-        self, endpoint: str, *, limits: Limits = DEFAULT_LIMITS, keys: CurveKeys | None = None
+        self,
+        endpoint: str,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        keys: CurveKeys | None = None,
+        positions: Mapping[bytes, int] | None = None,
     ) -> None:
+        """Listen; ``positions``: what a checkpoint of this receiver covers, as ``positions()`` said then."""
         self._limits = limits
-        self._peers: dict[bytes, _Peer] = {}
+        self._peers = {name: _Peer(last + 1, last) for name, last in (positions or {}).items()}
         self._socket = open_socket(zmq.ROUTER, endpoint, bind=True, limits=_roomy(limits), keys=keys)
         self.endpoint = bound_endpoint(self._socket)
 
@@ -224,6 +264,15 @@ class Inlet:
                 data = self._take(parts)
                 if data is not None:
                     return decode(data)
+
+    def positions(self) -> dict[bytes, int]:
+        """The number of the last message taken from each sender."""
+        return {name: peer.expected - 1 for name, peer in self._peers.items()}
+
+    def cover(self, positions: Mapping[bytes, int]) -> None:
+        """Tell the senders that a checkpoint covers all up to these numbers."""
+        for name, last in positions.items():
+            self._answer(name, b"C", last)
 
     def sockets(self) -> list[Socket]:
         """What to poll while waiting."""
@@ -286,7 +335,7 @@ def _frame(word: bytes, number: int, data: bytes = b"") -> bytes:
 
 def _read_frame(frame: bytes, where: str = "") -> tuple[bytes, int]:
     word, number = frame[:1], int.from_bytes(frame[1:_HEAD], "little")
-    known = word in (b"P", b"A", b"L") or (word in (b"O", b"D") and number > 0)  # messages count from 1
+    known = word in (b"P", b"A", b"L", b"C") or (word in (b"O", b"D") and number > 0)  # messages count from 1
     if len(frame) < _HEAD or not known or number >= _NUMBER_LIMIT:
         raise MessageError(f"{len(frame)} bytes that are no message of a hop", where=where)
     return word, number
