@@ -9,7 +9,8 @@ from typing import Final
 
 from gait.data.errors import DataError
 from gait.data.opengait import OpenGaitTree, SilSkeletonTree
-from gait.data.preparations.poses import CasiaBPose, OumvlpPose, SkeletonArrays
+from gait.data.preparations.arrays import SkeletonArrays
+from gait.data.preparations.poses import CasiaBPose, OumvlpPose, PoseText
 from gait.data.preparations.prepared import Prepared
 from gait.data.preparations.trees import NAMINGS, SilhouetteTree
 from gait.data.preparations.ucalgary import UCalgary
@@ -41,6 +42,8 @@ KINDS: Final[dict[str, Kind]] = {
     "oumvlp-pose": Kind("00001/090_00/*.json, --keypoints", OumvlpPose),
     "grew": _tree("grew"),
     "gait3d": _tree("gait3d"),
+    "grew-pose": Kind("train/00001/SEQ/*_2d_pose.txt and so on", lambda root, _: PoseText(root, "grew")),
+    "gait3d-pose": Kind("2D_Poses/0000/camid0_videoid2/seq0/*.txt", lambda root, _: PoseText(root, "gait3d")),
     "ccpg": _tree("ccpg"),
     "sustech1k": _tree("sustech1k"),
     "ccvid": Kind("train.txt, query.txt, gallery.txt and their folders", Ccvid, perceives=True),

@@ -27,6 +27,7 @@ from gait.data.source import (
     Listing,
     Loaded,
     Options,
+    gathered,
     listing,
     make_walk,
     require_folder,
@@ -52,16 +53,13 @@ class OpenGaitTree:
 
     def find(self) -> Listing:
         """Every view folder with pickles in it."""
-        found: list[Found] = []
-        dropped: list[Dropped] = []
-        for view in sorted(require_folder(self.root).glob("*/*/*/")):
-            files = tuple(sorted(view.glob("*.pkl")))
-            if files:
-                person, condition, name = view.relative_to(self.root).parts
-                found.append(Found(Entry(person, condition, name, 0), files))
-            else:
-                dropped.append(Dropped(str(view), "the folder has no .pkl files"))
-        return listing(found, dropped, self.root, "id/type/view/*.pkl")
+        views = sorted(require_folder(self.root).glob("*/*/*/"))
+        return gathered(views, self._told, self.root, "id/type/view/*.pkl")
+
+    def _told(self, view: Path) -> Found | str:
+        files = tuple(sorted(view.glob("*.pkl")))
+        person, condition, name = view.relative_to(self.root).parts
+        return Found(Entry(person, condition, name, 0), files) if files else "the folder has no .pkl files"
 
     def load(self, found: Found) -> Loaded:
         """The modalities in use; raises DataError where they differ in length or are unknown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -130,6 +130,33 @@ def listing(found: list[Found], dropped: list[Dropped], root: Path, wanted: str)
                 wanted="one sequence of a name",
             )
     return Listing(tuple(ordered), tuple(dropped))
+
+
+def gathered(
+    places: Iterable[Path], told: Callable[[Path], Found | str | None], root: Path, wanted: str
+) -> Listing:
+    """Each place as the sequence that is there, or dropped for the reason told; None is passed over."""
+    found: list[Found] = []
+    dropped: list[Dropped] = []
+    for place in places:
+        what = told(place)
+        if isinstance(what, Found):
+            found.append(what)
+        elif what is not None:
+            dropped.append(Dropped(str(place), what))
+    return listing(found, dropped, root, wanted)
+
+
+def walks_by_person(root: Path, is_walk: Callable[[Path], bool], what: str, wanted: str) -> Listing:
+    """``root/PERSON/NAME``: every file (or folder) that is a walk; folders without ``what`` are dropped."""
+    found: list[Found] = []
+    dropped: list[Dropped] = []
+    for folder in sorted(path for path in require_folder(root).iterdir() if path.is_dir()):
+        walks = [path for path in sorted(folder.iterdir()) if is_walk(path)]
+        found.extend(Found(Entry(folder.name, "walk", "", 0, path.stem), (path,)) for path in walks)
+        if not walks:
+            dropped.append(Dropped(str(folder), f"the folder has no {what}"))
+    return listing(found, dropped, root, wanted)
 
 
 def split_at(people: frozenset[str], is_training: Callable[[str], bool]) -> Partition:

@@ -1,12 +1,13 @@
-"""Skeletons as files: GaitGraph's CSV of CASIA-B, OUMVLP-Pose's JSON, and bare arrays."""
+"""Key points as data sets come with them: CASIA-B's CSV, OUMVLP-Pose's JSON, Gait3D's and GREW's text."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -14,27 +15,26 @@ from numpy.typing import NDArray
 
 from gait.data.errors import DataError
 from gait.data.opengait import SEQUENCE, named_sequence
+from gait.data.preparations.trees import NAMINGS
 from gait.data.records import Entry, Partition
-from gait.data.restricted import load_pickle
 from gait.data.source import (
     KEYPOINT_LAYOUTS,
-    Dropped,
     Found,
     Listing,
     Loaded,
     Options,
+    gathered,
     listing,
     make_walk,
     require_folder,
     split_at,
 )
-from gait.skeleton import COCO17
+from gait.skeleton import COCO17, Layout
 
 Points = NDArray[np.float32]
 
 # .../001-nm-01-090/000001.jpg, then 17 times x, y, confidence
 _COLUMNS: Final = 1 + COCO17.size * 3
-_ARRAYS: Final = (".npy", ".pkl")
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,19 @@ class CasiaBPose:
         """The frames in order of number; those without 51 numbers are lost."""
         rows = read_pose_csv(found.files[0])["-".join(found.entry.key[:3])]
         frames = [_joints(cells) for _, cells in sorted(rows)]
-        kept = [joints for joints in frames if joints is not None]
-        if not kept:
-            raise DataError(f"no frame of {found.entry} holds 51 numbers", where=str(found.files[0]))
-        return Loaded(make_walk(joints_2d=np.stack(kept), layout=COCO17), len(frames) - len(kept))
+        return kept_of(frames, COCO17, str(found.files[0]), f"no frame of {found.entry} holds 51 numbers")
 
     def partition(self, people: frozenset[str]) -> Partition:
         """001 to 074 train."""
         return split_at(people, lambda person: int(person) <= 74)
+
+
+def kept_of(frames: Sequence[Points | None], layout: Layout, where: str, nothing: str) -> Loaded:
+    """The frames with somebody in them; raises DataError, saying ``nothing``, where there are none."""
+    kept = [joints for joints in frames if joints is not None]
+    if not kept:
+        raise DataError(nothing, where=where)
+    return Loaded(make_walk(joints_2d=np.stack(kept), layout=layout), len(frames) - len(kept))
 
 
 @lru_cache(maxsize=2)
@@ -106,25 +111,21 @@ class OumvlpPose:
 
     def find(self) -> Listing:
         """Every person's folder VIEW_RUN (or RUN/VIEW, as rearranged)."""
-        found: list[Found] = []
-        dropped: list[Dropped] = []
-        for folder in sorted({path.parent for path in require_folder(self.root).rglob("*.json")}):
-            told = _OUMVLP.search(folder.relative_to(self.root).as_posix())
-            if told is None:
-                dropped.append(Dropped(str(folder), "its name is not 00001/090_00 or 00001/00/090"))
-                continue
-            person, view, run = (told[k] or told[k + "2"] for k in ("person", "view", "run"))
-            found.append(Found(Entry(person, run, view, 0), tuple(sorted(folder.glob("*.json")))))
-        return listing(found, dropped, self.root, "00001/090_00/*.json")
+        folders = sorted({path.parent for path in require_folder(self.root).rglob("*.json")})
+        return gathered(folders, self._told, self.root, "00001/090_00/*.json")
+
+    def _told(self, folder: Path) -> Found | str:
+        told = _OUMVLP.search(folder.relative_to(self.root).as_posix())
+        if told is None:
+            return "its name is not 00001/090_00 or 00001/00/090"
+        person, view, run = (told[k] or told[k + "2"] for k in ("person", "view", "run"))
+        return Found(Entry(person, run, view, 0), tuple(sorted(folder.glob("*.json"))))
 
     def load(self, found: Found) -> Loaded:
         """The surest person of every frame; frames without anybody are lost."""
         layout = KEYPOINT_LAYOUTS[self.options.keypoints]
         frames = [_surest(path, layout.size) for path in found.files]
-        kept = [joints for joints in frames if joints is not None]
-        if not kept:
-            raise DataError(f"nobody is in any of its {len(frames)} files", where=str(found.files[0].parent))
-        return Loaded(make_walk(joints_2d=np.stack(kept), layout=layout), len(frames) - len(kept))
+        return kept_of(frames, layout, str(found.files[0].parent), f"nobody is in any of {len(frames)} files")
 
     def partition(self, people: frozenset[str]) -> Partition:
         """Odd ids train."""
@@ -165,46 +166,60 @@ def _surest(path: Path, joints: int) -> Points | None:
 
 
 @dataclass(frozen=True)
-class SkeletonArrays:
-    """``root/PERSON/NAME.npy`` or .pkl: (frames, joints, 3) metres of the layout that ``--joints`` names."""
+class PoseText:
+    """Gait3D's and GREW's key points: a text file a frame, 51 numbers behind the two of its picture.
+
+    They lie as the silhouettes do (2D_Poses/0000/camid0_videoid2/seq0, train/00001/SEQ) and have the same
+    names, so the two can be paired.
+    """
 
     root: Path
-    options: Options = field(default_factory=Options)
+    kind: str
     parallel: bool = True
 
     def find(self) -> Listing:
-        """Every array file one folder down, the folder being the person."""
-        found: list[Found] = []
-        dropped: list[Dropped] = []
-        for folder in sorted(path for path in require_folder(self.root).iterdir() if path.is_dir()):
-            files = [path for path in sorted(folder.iterdir()) if path.suffix in _ARRAYS]
-            found.extend(Found(Entry(folder.name, "walk", "", 0, path.stem), (path,)) for path in files)
-            if not files:
-                dropped.append(Dropped(str(folder), "the folder has no .npy or .pkl files"))
-        return listing(found, dropped, self.root, "PERSON/NAME.npy")
+        """Every folder with such files in it."""
+        folders = sorted({path.parent for path in require_folder(self.root).rglob(_TEXTS[self.kind])})
+        return gathered(folders, self._told, self.root, self.shown)
+
+    @property
+    def shown(self) -> str:
+        """What is looked for, as an example."""
+        return NAMINGS[self.kind].shown.replace("*.png", _TEXTS[self.kind])
+
+    def _told(self, folder: Path) -> Found | str:
+        entry = NAMINGS[self.kind].entry(folder.relative_to(self.root).as_posix())
+        files = tuple(sorted(folder.glob(_TEXTS[self.kind]), key=_in_order))
+        return f"its name is none of {self.kind}: {self.shown}" if entry is None else Found(entry, files)
 
     def load(self, found: Found) -> Loaded:
-        """The array, as 3D joints."""
-        path, layout = found.files[0], self.options.joints
-        values = load_pickle(path) if path.suffix == ".pkl" else _load_npy(path)
-        wanted = f"(frames, {layout.size}, 3) of {layout.name}"
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-            raise DataError("holds no array of numbers", where=str(path), wanted=wanted)
-        if values.ndim == 2 and values.shape[1] == layout.size * 3:
-            values = values.reshape(-1, layout.size, 3)
-        if values.ndim != 3 or values.shape[1:] != (layout.size, 3) or not len(values):
-            fix = "Say the layout with --joints"
-            raise DataError(f"an array {values.shape}", where=str(path), wanted=wanted, fix=fix)
-        return Loaded(make_walk(joints_3d=values, layout=layout))
+        """The frames in order of number; empty files are lost frames."""
+        frames = [_text_joints(path) for path in found.files]
+        where = str(found.files[0].parent)
+        return kept_of(frames, COCO17, where, f"nobody is in any of {len(frames)} files")
 
     def partition(self, people: frozenset[str]) -> Partition:
-        """None of its own."""
-        del people
-        return Partition()
+        """The published split."""
+        return split_at(people, NAMINGS[self.kind].trains)
 
 
-def _load_npy(path: Path) -> Any:
+_TEXTS: Final = {"gait3d": "*.txt", "grew": "*_2d_pose.txt"}
+
+
+def _in_order(path: Path) -> tuple[list[int], str]:
+    """human_crop_f9.txt before human_crop_f10.txt."""
+    return [int(number) for number in re.findall(r"\d+", path.stem)], path.name
+
+
+def _text_joints(path: Path) -> Points | None:
+    """(17, 3) of a file of 51 numbers, or 53 of which the first two are its picture's; None for none."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"cannot be read ({error})", where=str(path)) from error
+        cells = path.read_text(encoding="utf-8").replace(",", " ").split()
+        numbers = np.array(cells, np.float32)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read ({error})", where=str(path), wanted="numbers") from error
+    if not numbers.size:
+        return None
+    if numbers.size not in (51, 53):
+        raise DataError(f"{numbers.size} numbers", where=str(path), wanted="51, or 53 with its picture's two")
+    return numbers[-51:].reshape(COCO17.size, 3)

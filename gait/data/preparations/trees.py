@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gait.data.images import load_silhouettes, pictures_in
 from gait.data.records import Entry, Partition, Role
-from gait.data.source import Dropped, Found, Listing, Loaded, listing, require_folder, split_at
+from gait.data.source import Found, Listing, Loaded, gathered, require_folder, split_at
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ GREW = Naming(
 GAIT3D = Naming(
     (
         Rule(
-            r"(?:2D_Silhouettes/)?(?P<person>\d{4})/(?P<condition>camid\d+_videoid\d+)/(?P<view>seq\d+)",
+            r"(?:2D_(?:Silhouettes|Poses)/)?(?P<person>\d{4})/(?P<condition>camid\d+_videoid\d+)/(?P<view>seq\d+)",
         ),
     ),
     "0000/camid0_videoid2/seq0/*.png",
@@ -111,17 +111,15 @@ class SilhouetteTree:
 
     def find(self) -> Listing:
         """Every folder with pictures in it; those whose name does not fit are dropped."""
-        naming, found, dropped = NAMINGS[self.kind], list[Found](), list[Dropped]()
-        for folder in sorted(path for path in require_folder(self.root).rglob("*") if path.is_dir()):
-            pictures = pictures_in(folder)
-            entry = naming.entry(folder.relative_to(self.root).as_posix())
-            if pictures and entry is not None:
-                found.append(Found(entry, pictures))
-            elif pictures:
-                dropped.append(Dropped(str(folder), f"its name is none of {self.kind}: {naming.shown}"))
-            elif entry is not None and not any(folder.iterdir()):
-                dropped.append(Dropped(str(folder), "the folder is empty"))
-        return listing(found, dropped, self.root, naming.shown)
+        folders = sorted(path for path in require_folder(self.root).rglob("*") if path.is_dir())
+        return gathered(folders, self._told, self.root, NAMINGS[self.kind].shown)
+
+    def _told(self, folder: Path) -> Found | str | None:
+        naming, pictures = NAMINGS[self.kind], pictures_in(folder)
+        entry = naming.entry(folder.relative_to(self.root).as_posix())
+        if pictures:
+            return Found(entry, pictures) if entry else f"its name is none of {self.kind}: {naming.shown}"
+        return "the folder is empty" if entry is not None and not any(folder.iterdir()) else None
 
     def load(self, found: Found) -> Loaded:
         """The pictures, aligned."""

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from gait.data.errors import DataError
 from gait.data.records import Entry, Partition
-from gait.data.source import Dropped, Found, Listing, Loaded, listing, make_walk, require_folder
+from gait.data.source import Found, Listing, Loaded, gathered, make_walk, require_folder
+from gait.maps import orthographic
 from gait.skeleton import KINECT18
 
 # subject1_Seq_3_Gen_F_GeometricPositions_AR.csv
@@ -34,26 +35,28 @@ class UCalgary:
 
     def find(self) -> Listing:
         """Every walk, by the file's name."""
-        found: list[Found] = []
-        dropped: list[Dropped] = []
-        for path in sorted(require_folder(self.root).rglob("*")):
-            told = NAME.fullmatch(path.name)
-            if told:
-                person, run = int(told["person"]), int(told["run"])
-                found.append(Found(Entry(f"{person:03}", told["condition"].upper(), f"{run:02}", 0), (path,)))
-            elif path.suffix.lower() in (".csv", ".txt"):
-                dropped.append(Dropped(str(path), "its name is not subjectN_Seq_R_..._COND.csv"))
-        return listing(found, dropped, self.root, "subN/subjectN_Seq_R_..._COND.csv")
+        paths = sorted(require_folder(self.root).rglob("*"))
+        return gathered(paths, _told, self.root, "subN/subjectN_Seq_R_..._COND.csv")
 
     def load(self, found: Found) -> Loaded:
-        """(T, 18, 3) metres, y down."""
+        """(T, 18, 3) metres, y down; in 2D as a camera far off would see them."""
         joints = read_table(found.files[0], COLUMNS).reshape(-1, KINECT18.size, 3)
         joints[..., 1] *= -1
-        return Loaded(make_walk(joints_3d=joints, layout=KINECT18))
+        points = orthographic(joints, KINECT18)
+        return Loaded(make_walk(joints_2d=points, joints_3d=joints, layout=KINECT18))
 
     def partition(self, people: frozenset[str]) -> Partition:
         """The publication splits runs, not people: everybody is tested, and nobody of them trained on."""
         return Partition(test=tuple(sorted(people)))
+
+
+def _told(path: Path) -> Found | str | None:
+    told = NAME.fullmatch(path.name)
+    if told:
+        person, run = int(told["person"]), int(told["run"])
+        return Found(Entry(f"{person:03}", told["condition"].upper(), f"{run:02}", 0), (path,))
+    named = path.suffix.lower() in (".csv", ".txt")
+    return "its name is not subjectN_Seq_R_..._COND.csv" if named else None
 
 
 def read_table(path: Path, columns: int) -> NDArray[np.float64]:

@@ -17,9 +17,11 @@ from gait.data.source import (
     Loaded,
     Options,
     Perceive,
+    gathered,
     listing,
     require_folder,
     split_at,
+    walks_by_person,
 )
 
 VIDEOS: Final = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
@@ -35,14 +37,7 @@ class VideoFolders:
 
     def find(self) -> Listing:
         """Every video one folder down, and every folder of pictures two down."""
-        found: list[Found] = []
-        dropped: list[Dropped] = []
-        for folder in sorted(path for path in require_folder(self.root).iterdir() if path.is_dir()):
-            videos = [path for path in sorted(folder.iterdir()) if _is_recording(path)]
-            found.extend(Found(Entry(folder.name, "walk", "", 0, path.stem), (path,)) for path in videos)
-            if not videos:
-                dropped.append(Dropped(str(folder), "the folder has no videos"))
-        return listing(found, dropped, self.root, "PERSON/*.mp4")
+        return walks_by_person(self.root, _is_recording, "videos", "PERSON/*.mp4")
 
     def load(self, found: Found) -> Loaded:
         """What perception saw of the one person in it."""
@@ -64,15 +59,8 @@ class CasiaBVideos:
 
     def find(self) -> Listing:
         """Every video whose name is a sequence's."""
-        found: list[Found] = []
-        dropped: list[Dropped] = []
-        for path in sorted(p for p in require_folder(self.root).rglob("*") if p.suffix.lower() in VIDEOS):
-            entry = named_sequence(path.stem)
-            if entry is not None:
-                found.append(Found(entry, (path,)))
-            elif "bkgrd" not in path.stem:
-                dropped.append(Dropped(str(path), "its name is not 001-nm-01-090.avi"))
-        return listing(found, dropped, self.root, "001-nm-01-090.avi")
+        videos = sorted(p for p in require_folder(self.root).rglob("*") if p.suffix.lower() in VIDEOS)
+        return gathered(videos, _named, self.root, "001-nm-01-090.avi")
 
     def load(self, found: Found) -> Loaded:
         """What perception saw of the one person in it."""
@@ -81,6 +69,13 @@ class CasiaBVideos:
     def partition(self, people: frozenset[str]) -> Partition:
         """001 to 074 train."""
         return split_at(people, lambda person: int(person) <= 74)
+
+
+def _named(path: Path) -> Found | str | None:
+    entry = named_sequence(path.stem)
+    if entry is not None:
+        return Found(entry, (path,))
+    return None if "bkgrd" in path.stem else "its name is not 001-nm-01-090.avi"
 
 
 @dataclass(frozen=True)

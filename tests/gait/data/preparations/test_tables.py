@@ -33,6 +33,11 @@ def test_kinect_tables_become_joints_with_y_down(tmp_path: Path) -> None:
     assert joints is not None
     assert np.allclose(joints, rows[:, :54].reshape(4, 18, 3) * (1, -1, 1))
     assert data.read(data.entries[1]).layout.name == "kinect18"
+    seen = data.read(data.entries[1]).joints_2d
+    assert seen.shape == (4, 18, 3), "nets of 2D joints take these walks too"
+    assert np.allclose(
+        np.diff(seen[..., 0]) / np.diff(joints[..., 0]), np.diff(seen[0, :2, 0]) / np.diff(joints[0, :2, 0])
+    )
     assert report.dropped == ()
 
 
