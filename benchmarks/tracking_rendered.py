@@ -8,12 +8,13 @@ that both worsen with what is hidden, the visible mask, and the joints; none bel
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from functools import cache, partial
+from pathlib import Path as FolderPath
 
 import cv2
 import msgspec
@@ -21,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tracking_scenes import EPOCH_NS, S, SceneFrame
+from gait import walkers
 from gait.walkers.camera import Camera
 from gait.walkers.motion import BONES
-from gait.walkers.path import Path as WalkedPath
+from gait.walkers.path import Path
 from gait.walkers.person import Person as Body
 from gait.walkers.scene import Scene, Walker
 from gait.walkers.scenes import sample_people
@@ -32,7 +34,6 @@ from stream.messages import Array, Box, FrameRef, Mask, People, Person, Quality
 
 SHRINK = 4
 SIZE = (1920, 1080)
-VERSION = 3
 FOCAL = 1250.0
 DEPTHS_M = (8.0, 20.0)
 STOP_SHARE = 0.2
@@ -88,9 +89,9 @@ class Looks:
     least_visible: float = 0.2
 
 
-def rendered_truth(people: int, seconds: float, seed: int, cache: Path) -> Truth:
+def rendered_truth(people: int, seconds: float, seed: int, folder: FolderPath) -> Truth:
     """The truth of a square at 30 fps, from the cache or drawn now on all cores."""
-    path = cache / f"square-{VERSION}-{people}-{seconds:g}s-{seed}.msgpack"
+    path = folder / f"square-{_drawn_by()}-{people}-{seconds:g}s-{seed}.msgpack"
     if path.is_file():
         return msgspec.msgpack.decode(path.read_bytes(), type=Truth)
     numbers = range(round(seconds * 30.0))
@@ -99,11 +100,19 @@ def rendered_truth(people: int, seconds: float, seed: int, cache: Path) -> Truth
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
         frames = [frame for chunk in pool.map(draw, chunks) for frame in chunk]
     truth = Truth(30.0, tuple(frames))
-    cache.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_bytes(msgspec.msgpack.encode(truth))
     part.replace(path)
     return truth
+
+
+@cache
+def _drawn_by() -> str:
+    """What the truth depends on: a digest of this file and of the walkers' sources."""
+    sources = sorted(FolderPath(walkers.__file__).parent.glob("*.py"))
+    text = b"".join(path.read_bytes() for path in (FolderPath(__file__), *sources))
+    return hashlib.sha256(text).hexdigest()[:12]
 
 
 def square(people: int, seconds: float, seed: int) -> Scene:
@@ -130,7 +139,7 @@ def _stay(
     turns = [(float(rng.uniform(-0.35, 0.35)), depth) for depth in depths[1 : 2 + int(rng.integers(0, 2))]]
     places = [(0.5 * side, depths[0]), *turns, (0.5 * out, depths[3])]
     corners = [_ground(camera, across, float(depth)) for across, depth in places]
-    path = WalkedPath.through(corners)
+    path = Path.through(corners)
     stops = (Stop(0.5 * path.length, float(rng.uniform(2.0, 4.0))),) if rng.random() < STOP_SHARE else ()
     return Walker(person, path, enter_s, stops=stops, phase=float(rng.random())), out
 
@@ -155,7 +164,7 @@ def _draw(scene: Scene, order: dict[str, int], number: int) -> tuple[Seen, ...]:
         pose = walker.pose(time_s)
         if pose is not None:
             pixels, depth = camera.project(pose.joints)
-            walking = walker.walk.timing.at(time_s - walker.enter_s).vigour > 0.5
+            walking = bool(walker.walk.timing.at(time_s - walker.enter_s).vigour > 0.5)
             there.append((float(depth[0]), _Who(order[walker.person.name], stay, walking), pixels))
     there.sort(key=lambda one: (one[0], one[1].stay))
     seen = (_draw_person(who, pixels, camera.focal / depth, taken) for depth, who, pixels in there)

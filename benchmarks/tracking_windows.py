@@ -1,4 +1,4 @@
-"""How pure windows are, how much of the walking they hold, and how well tracklets are linked."""
+"""How pure windows are, and how much of the walking they hold."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.tracking_scenes import EPOCH_NS, S, SceneFrame
-from stream.messages import Array, Body, EndOfStream, Person, Sample, Tracked, TrackEnd, TrackletId
-from trackers.config import StitchConfig, TrackConfig
+from benchmarks.tracking_scenes import S, SceneFrame
+from stream.messages import Array, Body, EndOfStream, Person, Sample, Tracked, TrackletId
+from trackers.config import TrackConfig
 from trackers.stage import TrackStage
-from trackers.stitch import End, Link, find_links, still_waiting
 
 WINDOW = 50
 """Samples in a window, about: two seconds."""
@@ -35,24 +34,14 @@ class Observed:
 
     samples: dict[TrackletId, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     cuts: dict[TrackletId, list[int]] = field(default_factory=lambda: defaultdict(list))
-    shown: dict[TrackletId, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
-    boxes: dict[TrackletId, list[tuple[float, float, float, float]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    ended: list[TrackEnd] = field(default_factory=list)
 
-    def take(self, answer: Tracked, truth_of: Sequence[int]) -> None:
+    def take(self, answer: Tracked) -> None:
         """Add one frame's answer."""
         for sample in answer.samples:
             if sample.valid:
                 self.samples[sample.tracklet].append((sample.captured_ns, _who(sample)))
         for cut in answer.cuts:
             self.cuts[cut.tracklet].append(cut.at_ns)
-        for track in answer.tracks:
-            if track.confirmed and track.person is not None:
-                self.shown[track.tracklet].append((answer.frame.captured_ns, truth_of[track.person]))
-                self.boxes[track.tracklet].append(track.box)
-        self.ended.extend(answer.ended)
 
 
 def observe(frames: Sequence[SceneFrame], config: TrackConfig | None = None) -> Observed:
@@ -69,11 +58,11 @@ def observe(frames: Sequence[SceneFrame], config: TrackConfig | None = None) -> 
         }
         for answer in stage.handle(frame.people):
             if isinstance(answer, Tracked):
-                seen.take(answer, frame.truth_of)
+                seen.take(answer)
     ref = frames[-1].people.frame
     for answer in stage.finish(EndOfStream(ref.camera, ref.run, len(frames), ref.captured_ns)):
         if isinstance(answer, Tracked):
-            seen.take(answer, ())
+            seen.take(answer)
     return seen
 
 
@@ -142,84 +131,3 @@ def coverage(pieces: Sequence[Piece], frames: Sequence[SceneFrame]) -> float:
     for frame, step_s in zip(frames, steps.tolist(), strict=True):
         walked += step_s * sum(1 for who in frame.walking if frame.visible.get(who, 0.0) >= SEEN)
     return held / max(walked, 1e-9)
-
-
-@dataclass(frozen=True)
-class Stitched:
-    """Tracklets per person before and after linking, and the links that join two people."""
-
-    before: float
-    after: float
-    links: int
-    wrong: int
-
-
-@dataclass(frozen=True)
-class LooksAlike:
-    """Made-up embeddings: how far apart one person's and two people's are in the mean, and the seed."""
-
-    same: float = 0.2
-    other: float = 0.55
-    size: int = 64
-    seed: int = 5
-
-
-def stitch(seen: Observed, looks: LooksAlike, config: StitchConfig | None = None) -> Stitched:
-    """Link the scene's tracklets as identify would: twice a second, once a tracklet has samples enough."""
-    rules = config or StitchConfig()
-    firsts, lasts = _ends(seen, looks, rules)
-    owner = {
-        tracklet: Counter(who for _, who in shown).most_common(1)[0][0]
-        for tracklet, shown in seen.shown.items()
-    }
-    links: list[Link] = []
-    tick = S // 2
-    final = max((end.last_ns for end in seen.ended), default=EPOCH_NS)
-    for now_ns in range(EPOCH_NS, final + tick, tick):
-        continued = {link.earlier for link in links}
-        joined = {link.later for link in links}
-        waiting = [
-            end
-            for end in still_waiting(lasts, now_ns, rules)
-            if end.at_ns < now_ns and end.tracklet not in continued
-        ]
-        begun = [
-            end
-            for end in firsts
-            if end.tracklet not in joined and 0 <= now_ns - _ready(seen, end, rules) < 2 * tick
-        ]
-        links.extend(find_links(waiting, begun, now_ns, rules))
-    people = len(set(owner.values()))
-    wrong = sum(owner[link.earlier] != owner[link.later] for link in links)
-    return Stitched(len(owner) / people, (len(owner) - len(links) + wrong) / people, len(links), wrong)
-
-
-def _ready(seen: Observed, begun: End, rules: StitchConfig) -> int:
-    return seen.samples[begun.tracklet][rules.min_samples - 1][0]
-
-
-def _ends(seen: Observed, looks: LooksAlike, rules: StitchConfig) -> tuple[list[End], list[End]]:
-    rng = np.random.default_rng(looks.seed)
-    faces = rng.normal(size=(256, looks.size))
-    firsts, lasts = [], []
-    for tracklet in sorted(seen.shown):
-        samples, shown, boxes = seen.samples[tracklet], seen.shown[tracklet], seen.boxes[tracklet]
-        if len(samples) < rules.min_samples:
-            continue
-        vector = _embedding([who for _, who in samples], faces, looks, rng)
-        firsts.append(End(tracklet, shown[0][0], boxes[0], vector, len(samples)))
-        lasts.append(End(tracklet, shown[-1][0], boxes[-1], vector, len(samples)))
-    return firsts, lasts
-
-
-def _embedding(whos: Piece, faces: np.ndarray, looks: LooksAlike, rng: np.random.Generator) -> Array:
-    """A unit vector: what all people share, who it mostly is, and noise, mixed to the wanted distances."""
-    shares = Counter(whos)
-    face = sum(faces[who] * (count / len(whos)) for who, count in shares.items())
-    common, noise = np.ones(looks.size), rng.normal(size=looks.size)
-    vector = (
-        np.sqrt(1.0 - looks.other) * common
-        + np.sqrt(looks.other - looks.same) * face
-        + np.sqrt(looks.same) * noise
-    )
-    return Array.of((vector / np.linalg.norm(vector)).astype(np.float32))

@@ -69,15 +69,28 @@ class _Window:
         return min(1.0, max(0.0, (at_ns - self.start_ns) / max(1, self.end_ns - self.start_ns)))
 
 
+@dataclass(frozen=True)
+class Shown:
+    """The sum of what a track and those that it continues had shown when it ended."""
+
+    total: Floats
+    weight: float
+    quality: float
+    samples: float
+    start_ns: int
+    end_ns: int
+
+
 class Pool:
     """What one track has shown: its windows' sum, weighted by quality and samples.
 
     Every instant counts once: of a window, only what the next does not cover is kept beside it. What
-    is kept fades by half in ``half_life_s``.
+    is kept fades by half in ``half_life_s``. ``inherited`` is what the track that it continues had shown.
     """
 
     def __init__(self, half_life_s: float) -> None:
         self._half_life_ns = half_life_s * NANOSECONDS
+        self.inherited: Shown | None = None
         self._latest: _Window | None = None
         self._kept: Floats | float = 0.0
         self._kept_weight = 0.0
@@ -111,9 +124,14 @@ class Pool:
         self._kept_samples += samples
 
     @property
-    def samples(self) -> float:
-        """How many valid samples it rests on; 0 while empty."""
+    def own_samples(self) -> float:
+        """How many valid samples of its own it rests on; 0 while empty."""
         return self._kept_samples + (self._latest.samples if self._latest else 0.0)
+
+    @property
+    def samples(self) -> float:
+        """How many valid samples it rests on, inherited ones included; 0 while empty."""
+        return self.own_samples + (self.inherited.samples if self.inherited else 0.0)
 
     @property
     def end_ns(self) -> int:
@@ -123,18 +141,31 @@ class Pool:
     @property
     def quality(self) -> float:
         """The windows' mean quality in [0, 1]."""
-        if self._latest is None:
-            return 0.0
-        weight = self._latest.samples * self._latest.quality
-        return (self._kept_quality + weight * self._latest.quality) / (self._kept_weight + weight)
+        shown = self.shown()
+        return shown.quality / shown.weight if shown else 0.0
 
     def vector(self) -> Vector:
         """The pooled unit vector (D,)."""
-        assert self._latest is not None, "an empty pool has no vector"
-        total = self._kept + self._latest.samples * self._latest.quality * self._latest.vector
-        length = float(np.linalg.norm(total))
-        unit: Vector = (total / (length or 1.0)).astype(np.float32)
+        shown = self.shown()
+        assert shown is not None, "an empty pool has no vector"
+        length = float(np.linalg.norm(shown.total))
+        unit: Vector = (shown.total / (length or 1.0)).astype(np.float32)
         return unit
+
+    def shown(self) -> Shown | None:
+        """Everything so far, for the track that continues this one; None while empty."""
+        before, latest = self.inherited, self._latest
+        if latest is None:
+            return before
+        weight = latest.samples * latest.quality
+        total = self._kept + weight * latest.vector
+        quality, start_ns = self._kept_quality + weight * latest.quality, self.start_ns
+        weight += self._kept_weight
+        if before is not None and before.total.shape == total.shape:
+            fade = 0.5 ** (max(0, latest.end_ns - before.end_ns) / self._half_life_ns)
+            total, weight = total + fade * before.total, weight + fade * before.weight
+            quality, start_ns = quality + fade * before.quality, before.start_ns
+        return Shown(total, weight, quality, self.samples, start_ns, latest.end_ns)
 
 
 @dataclass(frozen=True)

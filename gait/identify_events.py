@@ -7,7 +7,7 @@ from typing import Final
 
 from gait.embedder import ModelInfo
 from stream.events import sealed
-from stream.messages import Event, EventKind, Evidence, FrameRef, Identity, TrackletId
+from stream.messages import Continuation, Event, EventKind, Evidence, FrameRef, Identity, Link, TrackletId
 
 NANOSECONDS: Final = 1_000_000_000
 Details = dict[str, str | int | float]
@@ -18,8 +18,13 @@ class About:
     """What an event about a tracklet says of it."""
 
     tracklet: TrackletId
-    identity: Identity
+    identity: Identity | None
     evidence: Evidence | None
+
+
+def continuation(link: Link, reason: str | None = None) -> Continuation:
+    """The link as its event, or with a ``reason`` its retraction, tells it."""
+    return Continuation(str(link.earlier), link.gap_s, link.distance, link.confidence, reason)
 
 
 class EventWriter:
@@ -37,6 +42,7 @@ class EventWriter:
         epoch: int,
         about: About | None = None,
         details: Details | None = None,
+        link: Continuation | None = None,
     ) -> Event:
         """The camera's next event."""
         self._sequence += 1
@@ -55,5 +61,6 @@ class EventWriter:
             config=self._config,
             expires_ns=frame.captured_ns + self._live_ns if about else None,
             details=details or {},
+            link=link,
         )
         return sealed(bare, self._sequence)

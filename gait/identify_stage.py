@@ -17,8 +17,8 @@ from gait.gallery.index import GalleryIndex, check_model
 from gait.gallery.records import NewTemplate
 from gait.gallery.store import Gallery
 from gait.identify import Decider, DecisionConfig
-from gait.identify_events import NANOSECONDS, About, Details, EventWriter
-from gait.identify_tracks import Life, track_record
+from gait.identify_events import NANOSECONDS, About, Details, EventWriter, continuation
+from gait.identify_tracks import Life, Linker, Parted, track_record
 from gait.score_map import ScoreMap
 from stream.errors import GalleryError, MessageError
 from stream.messages import (
@@ -28,10 +28,12 @@ from stream.messages import (
     Embedding,
     EndOfStream,
     Event,
+    EventKind,
     FrameMessage,
     FrameRef,
     Identified,
     Identity,
+    Retraction,
     TrackletId,
 )
 
@@ -82,8 +84,11 @@ class IdentifyStage:
         *,
         config_digest: str = "",
         engines: Mapping[str, str | int | float] | None = None,
+        linker: Linker | None = None,
     ) -> None:
         """Take over ``gallery``; ``engines`` (precision, runtime, ...) go into every start event.
+
+        Without a ``linker`` every tracklet is decided on its own.
 
         Raises GalleryError where its templates are all of another model, ConfigError for another model's map.
         """
@@ -94,6 +99,8 @@ class IdentifyStage:
         self._desk = GalleryDesk(gallery, model, self._live_templates)
         check_model(gallery, model.digest)
         self._index = GalleryIndex.of(gallery, model.digest, model.dimension)
+        self._linker = linker
+        self._parted = Parted(linker.hold_s if linker else 0.0)
         self._cameras: dict[str, _Camera] = {}
         self._writers: dict[str, EventWriter] = {}
 
@@ -104,10 +111,12 @@ class IdentifyStage:
         events = self._arrive(message.frame)
         camera = self._cameras[message.frame.camera]
         fresh = self._take_in(camera, message)
+        linked = self._link(camera, message)
         ended = self._over(camera, message)
-        if fresh or ended or camera.epoch != self._index.epoch:
-            events += self._decide(camera, ended)
+        if fresh or ended or linked or camera.epoch != self._index.epoch:
+            events += [*linked, *self._decide(camera, ended)]
         events += [event for key in ended if (event := self._end(camera, key)) is not None]
+        self._parted.forget(message.frame.captured_ns)
         return [Identified(message.frame, tuple(events))]
 
     def finish(self, end: EndOfStream) -> Iterable[FrameMessage]:
@@ -178,6 +187,30 @@ class IdentifyStage:
             wanted = f"model {ours.digest[:12]} and shape ({ours.dimension},)"
             raise GalleryError(what, wanted=wanted, fix="Start embed and identify with the same model")
 
+    def _link(self, camera: _Camera, message: Embedded) -> list[Event]:
+        """Let the camera's tracks take over from those that they continue, or part from them, and tell."""
+        events = []
+        for statement in self._linker.take(message) if self._linker else ():
+            taken_back = statement if isinstance(statement, Retraction) else None
+            link = statement.link if isinstance(statement, Retraction) else statement
+            later, earlier = self._known(link.later), self._known(link.earlier)
+            if later is None:
+                continue
+            if taken_back is not None:
+                later.part()
+            elif earlier is not None:
+                later.follow(earlier)
+            about = About(link.later, None, later.evidence())
+            kind: EventKind = "retract" if taken_back else "link"
+            told = continuation(link, taken_back.reason if taken_back else None)
+            events.append(camera.writer.event(kind, camera.frame, self._index.epoch, about, link=told))
+        return events
+
+    def _known(self, key: TrackletId) -> Life | None:
+        """A track that lives, or that ended lately."""
+        camera = self._cameras.get(key.camera)
+        return camera.lives.get(key) if camera and key in camera.lives else self._parted.get(key)
+
     def _over(self, camera: _Camera, message: Embedded) -> list[TrackletId]:
         """The tracklets that end in this frame, or were last seen too long ago."""
         horizon_ns = message.frame.captured_ns - int(self._config.forget_s * NANOSECONDS)
@@ -204,6 +237,8 @@ class IdentifyStage:
     def _end(self, camera: _Camera, key: TrackletId) -> Event | None:
         """Close a track: keep it for later enrolment; tell of its end if it was more than a guess."""
         life = camera.lives.pop(key)
+        if self._linker is not None:
+            self._parted.keep(life)
         identity = life.held.identity if life.held else None
         if identity is not None and self._config.retain_tracks_s > 0:
             record = track_record(life, identity, self._gallery.expiry_ns(self._config.retain_tracks_s))
@@ -217,6 +252,8 @@ class IdentifyStage:
 
     def _stop(self, camera: _Camera, reason: str, frames: int) -> list[Event]:
         """End every track, then the camera's run."""
+        if self._linker is not None:
+            self._linker.stop(camera.frame.camera, camera.frame.run)
         keys = sorted(camera.lives)
         events = self._decide(camera, keys) if keys else []
         events += [event for key in keys if (event := self._end(camera, key)) is not None]

@@ -2,16 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final, Literal, Protocol
 
 from gait.gallery.enrol import apart, window_templates
 from gait.gallery.records import NewTemplate, TrackRecord
 from gait.gallery.store import TRACK_SOURCE
 from gait.identify import Held, Pool
-from stream.messages import Box, Embedding, Evidence, Identity, Track, TrackletId
+from stream.messages import (
+    Box,
+    Embedded,
+    Embedding,
+    Evidence,
+    Identity,
+    Link,
+    Retraction,
+    Track,
+    TrackletId,
+)
 
 KEPT_WINDOWS: Final = 8
 """Windows remembered per live track: half a minute of walking, and a bound on memory."""
+
+
+NANOSECONDS: Final = 1_000_000_000
+
+
+class Linker(Protocol):
+    """Says which tracklets continue which, over all cameras: ``trackers.linker.Linker``."""
+
+    @property
+    def hold_s(self) -> float:
+        """How long after its last sight an ended tracklet may still be continued."""
+        ...
+
+    def take(self, message: Embedded) -> Sequence[Link | Retraction]:
+        """What this frame says about who continues whom."""
+        ...
+
+    def stop(self, camera: str, run: str) -> None:
+        """The camera's run is over, and with it all its tracklets."""
+        ...
+
+
+class Parted:
+    """The tracks that ended lately, for those that turn out to continue them."""
+
+    def __init__(self, hold_s: float) -> None:
+        self._hold_ns = int(hold_s * NANOSECONDS)
+        self._lives: dict[TrackletId, Life] = {}
+
+    def __len__(self) -> int:
+        return len(self._lives)
+
+    def keep(self, life: Life) -> None:
+        """Remember a track that ended."""
+        self._lives[life.tracklet] = life
+
+    def get(self, tracklet: TrackletId) -> Life | None:
+        """The track, while it is remembered."""
+        return self._lives.get(tracklet)
+
+    def forget(self, now_ns: int) -> None:
+        """Let go of those that nobody can continue any more."""
+        over = [key for key, life in self._lives.items() if life.last_ns < now_ns - self._hold_ns]
+        for key in over:
+            del self._lives[key]
 
 
 class Life:
@@ -25,6 +81,18 @@ class Life:
         self.held: Held | None = None
         self.told: Identity | None = None
         self._windows: list[Embedding] = []
+
+    def follow(self, earlier: Life) -> None:
+        """It continues ``earlier``: what that one showed counts, and its answer stands until evidence is
+        against it.
+        """
+        self.pool.inherited = earlier.pool.shown()
+        if self.held is None or self.held.identity.answer == "insufficient_evidence":
+            self.held = earlier.held
+
+    def part(self) -> None:
+        """It continues nobody after all: only what it showed itself counts, from now on."""
+        self.pool.inherited, self.held = None, None
 
     def see(self, now_ns: int, track: Track) -> None:
         """The track is there at ``now_ns``."""
@@ -56,7 +124,9 @@ class Life:
         if self.pool.samples <= 0:
             return None
         pool = self.pool
-        return Evidence(pool.start_ns, pool.end_ns, round(pool.samples), round(pool.quality, 4), self.box)
+        shown = pool.shown()
+        start_ns, end_ns = (shown.start_ns, shown.end_ns) if shown else (0, 0)
+        return Evidence(start_ns, end_ns, round(pool.samples), round(pool.quality, 4), self.box)
 
     def templates(self) -> tuple[NewTemplate, ...]:
         """What the track would be enrolled with."""

@@ -18,6 +18,7 @@ Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Amount = Annotated[float, msgspec.Meta(ge=0.0)]
 Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=3600.0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Homography = tuple[float, float, float, float, float, float, float, float, float]
 
 
 class MotionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,23 +120,33 @@ class WindowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StitchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Links between tracklets: how long an ended one waits, what is feasible, when to abstain.
 
-    Distances between embeddings are 1 minus the inner product of unit vectors, in [0, 2].
-    ``stranger_distance`` is what a link competes with: the distance at which somebody new is as likely.
+    Evidence is in nats, log likelihood ratios of one person against two. An ended tracklet is held ``hold_s``
+    after its last sight. ``prior_evidence`` is what is believed of a feasible pair beforehand. Within a
+    camera the distance walked, in heights, is normal with a deviation of ``place_spread`` +
+    ``place_speed`` x seconds, against anywhere in a picture of ``picture_heights`` square heights; place and
+    transit time together weigh at most ``max_way_evidence``. ``ground`` maps a camera's pixels to metres on a
+    plane that cameras share: nine numbers, row by row; the middle of a box's lower edge stands on it.
     """
 
     hold_s: Seconds = 15.0
-    max_distance: Amount = 0.6
-    stranger_distance: Amount = 0.45
-    distance_scale: Annotated[float, msgspec.Meta(gt=0.0)] = 0.05
+    max_waiting: Count = 1024
+    prior_evidence: float = 0.0
     min_confidence: Share = 0.8
-    retract_distance: Amount = 0.75
-    min_samples: Count = 8  # 15 leaves the short tracklets at the picture's edges alone for good
+    retract_evidence: float = -2.0
+    min_samples: Amount = 8.0
 
     max_speed_heights: Amount = 1.5
     slack_heights: Amount = 1.0
-    max_size_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 2.0
+    max_size_ratio: Annotated[float, msgspec.Meta(ge=1.0)] = 3.0
+    size_spread: Annotated[float, msgspec.Meta(gt=0.0)] = 0.15
+    size_speed: Amount = 0.2
+    place_spread: Annotated[float, msgspec.Meta(gt=0.0)] = 0.3
+    place_speed: Amount = 0.6
+    picture_heights: Annotated[float, msgspec.Meta(gt=0.0)] = 20.0
+    max_way_evidence: Amount = 3.0
     max_speed_metres: Amount = 2.5
     slack_metres: Amount = 1.5
+    ground: dict[str, Homography] = {}
 
     min_transits: Count = 5
     transit_spread: Annotated[float, msgspec.Meta(gt=0.0)] = 0.3

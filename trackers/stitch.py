@@ -1,30 +1,34 @@
 """Links between tracklets of one person, in one camera and across cameras. Pure functions over values.
 
 A tracklet's id is never rewritten: that two tracklets are one person is a statement of its own, a ``Link``
-with a confidence, which a ``Retraction`` can take back. Ended tracklets wait ``hold_s`` for their
-continuation; all that wait and all that began are matched at once, and where two answers are nearly as good
-none is given.
+with a confidence, which a ``Retraction`` can take back. All that ended and all that began are matched at
+once, and where two answers are nearly as good none is given. Everything is weighed in nats, as log likelihood
+ratios of "one person" against "two": the gait by the model's calibrated score map, the way between by how
+far somebody walks in that time, the walk between two cameras by the times learned for that pair.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from stream.messages import Array, Box, TrackletId
+from stream.messages import Array, Box, Link, Retraction, TrackletId
 from trackers.config import NS_PER_S, StitchConfig
 from trackers.motion import Floats
 
 Place = tuple[float, float]
 CameraPair = tuple[str, str]
+Evidence = Callable[[NDArray[np.floating], NDArray[np.floating]], Floats]
+"""(scores (N, M), samples (N,)) -> log likelihood ratios (N, M): ``ScoreMap.evidence``."""
 
 
 class End(msgspec.Struct, frozen=True):
-    """One end of a tracklet: when and where it was last (or first) seen, and who it looked like.
+    """One end of a tracklet: when and where it was last (or first) seen, and how it walks.
 
     ``ground`` is (x, y) in metres on a plane shared by all cameras that give one. ``vector`` float32 (D,) of
     unit length rests on ``samples`` valid samples.
@@ -34,26 +38,8 @@ class End(msgspec.Struct, frozen=True):
     at_ns: int
     box: Box
     vector: Array
-    samples: int
+    samples: float
     ground: Place | None = None
-
-
-class Link(msgspec.Struct, frozen=True):
-    """``later`` continues ``earlier``, with ``confidence`` in [0, 1] that it is the same person."""
-
-    earlier: TrackletId
-    later: TrackletId
-    at_ns: int
-    distance: float
-    confidence: float
-
-
-class Retraction(msgspec.Struct, frozen=True):
-    """A link no longer holds."""
-
-    link: Link
-    at_ns: int
-    reason: str
 
 
 class Transit(msgspec.Struct, frozen=True):
@@ -69,129 +55,158 @@ class Transit(msgspec.Struct, frozen=True):
         mean = self.mean + apart / (self.count + 1)
         return Transit(self.count + 1, mean, self.squares + apart * apart * self.count / (self.count + 1))
 
+    def spread(self, least: float) -> float:
+        """Standard deviation of the log seconds, at least ``least``."""
+        return max(math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0, least)
+
     def deviation(self, seconds: float, least_spread: float) -> float:
         """How many standard deviations ``seconds`` is from what was learned."""
-        spread = math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
-        return abs(math.log(max(seconds, 1e-3)) - self.mean) / max(spread, least_spread)
+        return abs(math.log(max(seconds, 1e-3)) - self.mean) / self.spread(least_spread)
 
 
 Transits = Mapping[CameraPair, Transit]
-
-
-def still_waiting(ended: Sequence[End], now_ns: int, config: StitchConfig) -> tuple[End, ...]:
-    """The ended tracklets that may yet be continued."""
-    return tuple(end for end in ended if now_ns - end.at_ns <= config.hold_s * NS_PER_S)
 
 
 def find_links(
     ended: Sequence[End],
     begun: Sequence[End],
     now_ns: int,
+    evidence: Evidence,
     config: StitchConfig,
+    *,
     transits: Transits | None = None,
+    unsettled: Collection[TrackletId] = (),
 ) -> tuple[Link, ...]:
     """The confident links between ``ended`` and ``begun``, each used at most once, by time and id.
 
-    The pairing minimises total distance; a pair is stated only if its share of the likelihood, against every
-    other partner of either and against somebody new, is at least ``min_confidence``.
+    The pairing has the greatest total evidence; a pair is stated only if its share of the likelihood, against
+    every other partner of either and against somebody new, is at least ``min_confidence``. Tracklets that
+    are ``unsettled`` (unseen just now, but not over) compete like the ended and are not linked yet.
     """
-    distance = _distances(ended, begun, config, transits or {})
-    if not np.isfinite(distance).any():
+    weighed, scores = _weigh(ended, begun, evidence, config, transits or {})
+    if not (weighed > 0.0).any():
         return ()
-    rows, columns = linear_sum_assignment(np.minimum(distance, config.max_distance))
-    confidence = _confidences(distance, config)
+    rows, columns = linear_sum_assignment(np.maximum(weighed, 0.0), maximize=True)
+    confidence = _confidences(weighed)
     links = [
-        Link(
-            ended[row].tracklet,
-            begun[column].tracklet,
-            now_ns,
-            float(distance[row, column]),
-            float(confidence[row, column]),
-        )
+        _link(ended[row], begun[column], now_ns, float(scores[row, column]), float(confidence[row, column]))
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-        if confidence[row, column] >= config.min_confidence
+        if weighed[row, column] > 0.0
+        and confidence[row, column] >= config.min_confidence
+        and ended[row].tracklet not in unsettled
     ]
     return tuple(sorted(links, key=lambda link: (link.later, link.earlier)))
 
 
-def learn_transit(transits: Transits, earlier: End, later: End) -> dict[CameraPair, Transit]:
+def learn_transit(transits: Transits, link: Link) -> dict[CameraPair, Transit]:
     """``transits`` with the walk of one confirmed link between two cameras added."""
-    pair = (earlier.tracklet.camera, later.tracklet.camera)
+    pair = (link.earlier.camera, link.later.camera)
     learned = dict(transits)
     if pair[0] != pair[1]:
-        seconds = (later.at_ns - earlier.at_ns) / NS_PER_S
-        learned[pair] = learned.get(pair, Transit()).learn(seconds)
+        learned[pair] = learned.get(pair, Transit()).learn(link.gap_s)
     return learned
 
 
-def review_link(link: Link, earlier: End, later: End, now_ns: int, config: StitchConfig) -> Retraction | None:
+def review_link(
+    link: Link, earlier: End, later: End, now_ns: int, evidence: Evidence, config: StitchConfig
+) -> Retraction | None:
     """A retraction where what is known by now of the two tracklets contradicts their link."""
-    if _same_camera(earlier, later) and later.at_ns < earlier.at_ns:
+    if link.earlier.camera == link.later.camera and later.at_ns < earlier.at_ns:
         return Retraction(link, now_ns, "both were seen at once")
-    distance = _distance(earlier, later)
-    if not distance <= config.retract_distance:
+    score = _scores([earlier], [later])
+    if not float(_gait_evidence([earlier], [later], score, evidence)[0, 0]) >= config.retract_evidence:
         return Retraction(link, now_ns, "the gaits differ")
     return None
 
 
-def _distances(
-    ended: Sequence[End], begun: Sequence[End], config: StitchConfig, transits: Transits
-) -> Floats:
-    """(N, M) embedding distances, infinite where the pair is not feasible or rests on too little."""
-    table = np.full((len(ended), len(begun)), np.inf)
+def _link(earlier: End, later: End, now_ns: int, score: float, confidence: float) -> Link:
+    gap_s = (later.at_ns - earlier.at_ns) / NS_PER_S
+    return Link(earlier.tracklet, later.tracklet, now_ns, gap_s, 1.0 - score, confidence)
+
+
+def _weigh(
+    ended: Sequence[End], begun: Sequence[End], evidence: Evidence, config: StitchConfig, transits: Transits
+) -> tuple[Floats, Floats]:
+    """(N, M) evidence for each pair, minus infinity where it is not feasible; and (N, M) gait scores."""
+    shape = (len(ended), len(begun))
+    way = np.full(shape, -np.inf)
     for row, earlier in enumerate(ended):
         for column, later in enumerate(begun):
-            if _feasible(earlier, later, config, transits):
-                distance = _distance(earlier, later)
-                if distance <= config.max_distance:
-                    table[row, column] = distance
-    return table
+            way[row, column] = way_evidence(earlier, later, config, transits)
+    if not np.isfinite(way).any():
+        return way, np.full(shape, np.nan)
+    scores = _scores(ended, begun)
+    total = way + _gait_evidence(ended, begun, scores, evidence) + config.prior_evidence
+    return np.where(np.isnan(total), -np.inf, total), scores
 
 
-def _distance(earlier: End, later: End) -> float:
-    left, right = earlier.vector.numpy(), later.vector.numpy()
-    if left.shape != right.shape:
-        return math.inf
-    distance = 1.0 - float(np.dot(left, right))
-    return distance if math.isfinite(distance) else math.inf
+def _scores(ended: Sequence[End], begun: Sequence[End]) -> Floats:
+    """(N, M) inner products, not a number where vectors are of different models."""
+    left, right = ([end.vector.numpy().astype(np.float64) for end in ends] for ends in (ended, begun))
+    if len({vector.shape for vector in (*left, *right)}) == 1:
+        return np.asarray(np.stack(left) @ np.stack(right).T)
+    return np.array([[float(np.dot(a, b)) if a.shape == b.shape else np.nan for b in right] for a in left])
 
 
-def _confidences(distance: Floats, config: StitchConfig) -> Floats:
+def _gait_evidence(ended: Sequence[End], begun: Sequence[End], scores: Floats, evidence: Evidence) -> Floats:
+    """(N, M) log likelihood ratios; of the two ends the one with fewer samples says how sure they are."""
+    left = evidence(scores, np.array([end.samples for end in ended]))
+    right = evidence(scores.T, np.array([end.samples for end in begun])).T
+    return np.where(np.abs(left) <= np.abs(right), left, right)
+
+
+def _confidences(weighed: Floats) -> Floats:
     """Each pair's share of the likelihood among its row's or its column's alternatives, the lesser one."""
-    likelihood: Floats = np.exp((config.stranger_distance - distance) / config.distance_scale)
+    likelihood: Floats = np.exp(weighed)
     in_row = likelihood / (1.0 + likelihood.sum(axis=1, keepdims=True))
     in_column = likelihood / (1.0 + likelihood.sum(axis=0, keepdims=True))
     return np.asarray(np.minimum(in_row, in_column))
 
 
-def _feasible(earlier: End, later: End, config: StitchConfig, transits: Transits) -> bool:
+def way_evidence(earlier: End, later: End, config: StitchConfig, transits: Transits) -> float:
+    """What place and time say for one person, in nats; minus infinity where nobody can have walked that."""
     elapsed_s = (later.at_ns - earlier.at_ns) / NS_PER_S
     if earlier.tracklet == later.tracklet or not 0.0 < elapsed_s <= config.hold_s:
-        return False
+        return -math.inf
     if min(earlier.samples, later.samples) < config.min_samples:
-        return False
+        return -math.inf
     if earlier.ground is not None and later.ground is not None:
         apart = math.dist(earlier.ground, later.ground)
-        return apart <= config.slack_metres + config.max_speed_metres * elapsed_s
-    if _same_camera(earlier, later):
-        return _reachable_in_image(earlier.box, later.box, elapsed_s, config)
+        feasible = apart <= config.slack_metres + config.max_speed_metres * elapsed_s
+        return 0.0 if feasible else -math.inf
+    if earlier.tracklet.camera == later.tracklet.camera:
+        return _image_evidence(earlier.box, later.box, elapsed_s, config)
     learned = transits.get((earlier.tracklet.camera, later.tracklet.camera), Transit())
-    if learned.count < config.min_transits:
-        return True
-    return learned.deviation(elapsed_s, config.transit_spread) <= config.max_transit_deviation
+    return _transit_evidence(learned, elapsed_s, config)
 
 
-def _reachable_in_image(left: Box, right: Box, elapsed_s: float, config: StitchConfig) -> bool:
+def _image_evidence(left: Box, right: Box, elapsed_s: float, config: StitchConfig) -> float:
+    """How much likelier a place is for somebody who walks on than for anybody, both in heights."""
     heights = (left[3] - left[1], right[3] - right[1])
-    if not min(heights) > 0:
-        return False
-    growth = config.max_size_ratio ** max(1.0, elapsed_s / 4.0)
-    if max(heights) > growth * min(heights):
-        return False
-    apart = math.hypot(left[0] + left[2] - right[0] - right[2], left[1] + left[3] - right[1] - right[3]) / 2
-    reach = config.slack_heights + config.max_speed_heights * elapsed_s
-    return apart <= reach * max(heights)
+    if not min(heights) > 0 or max(heights) > config.max_size_ratio * min(heights):
+        return -math.inf
+    pixels = math.hypot(left[0] + left[2] - right[0] - right[2], left[1] + left[3] - right[1] - right[3]) / 2
+    apart = pixels / max(heights)
+    if apart > config.slack_heights + config.max_speed_heights * elapsed_s:
+        return -math.inf
+    spread = config.place_spread + config.place_speed * elapsed_s
+    growth = math.log(max(heights) / min(heights)) / (config.size_spread + config.size_speed * elapsed_s)
+    # A deviation as wide as the picture says nothing: then everywhere in it is as likely.
+    gain = math.log(config.picture_heights / min(2.0 * math.pi * spread**2, config.picture_heights))
+    return _bounded(gain - 0.5 * (apart / spread) ** 2 - 0.5 * growth**2, config)
 
 
-def _same_camera(earlier: End, later: End) -> bool:
-    return earlier.tracklet.camera == later.tracklet.camera
+def _transit_evidence(learned: Transit, elapsed_s: float, config: StitchConfig) -> float:
+    """How much likelier a walk of this time is between these cameras than any within the hold."""
+    if learned.count < config.min_transits:
+        return 0.0
+    deviation = learned.deviation(elapsed_s, config.transit_spread)
+    if deviation > config.max_transit_deviation:
+        return -math.inf
+    spread = learned.spread(config.transit_spread)
+    likelihood = -0.5 * deviation**2 - math.log(elapsed_s * spread * math.sqrt(2.0 * math.pi))
+    return _bounded(likelihood + math.log(config.hold_s), config)
+
+
+def _bounded(evidence: float, config: StitchConfig) -> float:
+    return min(max(evidence, -config.max_way_evidence), config.max_way_evidence)

@@ -7,10 +7,11 @@ import pytest
 
 from benchmarks.report import goals
 from benchmarks.tracking import tracked_rows
+from benchmarks.tracking_links import LooksAlike, link
 from benchmarks.tracking_rendered import Looks, Seen, Truth, look
 from benchmarks.tracking_scenes import EPOCH_NS, S, SceneSpec, capture_times, simulate
 from benchmarks.tracking_speed import growth
-from benchmarks.tracking_windows import LooksAlike, coverage, observe, purity, stitch, windows
+from benchmarks.tracking_windows import coverage, observe, purity, windows
 from stream.messages import Mask
 
 MASK = Mask(1, 1, b"\x80", (1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
@@ -50,8 +51,15 @@ def test_time_outside_windows_is_missing_from_the_coverage() -> None:
 
 def test_one_unbroken_tracklet_needs_no_link() -> None:
     frames = look(lone_walker(4.0), Looks(), seed=1)
-    result = stitch(observe(frames), LooksAlike())
+    result = link(frames, LooksAlike())
     assert (result.before, result.after, result.links, result.wrong) == (1.0, 1.0, 0, 0)
+
+
+def test_a_tracklet_that_is_cut_in_two_is_linked_and_counted_so() -> None:
+    frames = look(lone_walker(9.0), Looks(), seed=1)
+    halves = [frame for frame in frames if not 3.0 <= frame.people.frame.source_ns / S <= 6.0]
+    result = link(halves, LooksAlike())
+    assert (result.before, result.after, result.links, result.wrong) == (2.0, 1.0, 1, 0)
 
 
 def test_stalls_last_as_long_as_promised_and_times_increase() -> None:

@@ -1,0 +1,194 @@
+"""How well tracklets are linked: the stages of the running pipeline over a scene, with made-up embeddings.
+
+Embeddings are made up so that the figures judge the links and not a net: everybody has a direction, every
+tracklet its own disturbance, and the score map is fitted on other such people, as a net's is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.tracking_scenes import SceneFrame
+from calibration.scores import LabelledScores, fit_score_map
+from engines.embed import EmbedConfig, EmbedStage
+from gait.embedder import Answer, ModelInfo
+from gait.score_map import ScoreMap
+from stream.messages import (
+    Array,
+    Body,
+    Embedded,
+    EndOfStream,
+    Link,
+    Retraction,
+    Sample,
+    Tracked,
+    TrackletId,
+)
+from trackers.config import TrackConfig
+from trackers.linker import Linker
+from trackers.stage import TrackStage
+
+FITTED_PEOPLE = 60
+FITTED_SEED = 4242
+JOINTS = Array.of(np.zeros((16, 3), np.float32))
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LooksAlike:
+    """Made-up embeddings: how far apart one person's and two people's are in the mean, and the seed."""
+
+    same: float = 0.2
+    other: float = 0.55
+    size: int = 64
+    seed: int = 5
+
+    def faces(self, people: int = 256) -> Floats:
+        """(people, size) everybody's own direction."""
+        return np.random.default_rng(self.seed).normal(size=(people, self.size))
+
+    def vector(self, face: Floats, noise: Floats) -> Floats:
+        """A unit vector: what all people share, who it is, and noise, mixed to the wanted distances."""
+        vector = np.sqrt(1.0 - self.other) + np.sqrt(self.other - self.same) * face
+        vector = vector + np.sqrt(self.same) * noise
+        return np.asarray(vector / np.linalg.norm(vector))
+
+
+@cache
+def fitted_map(looks: LooksAlike) -> ScoreMap:
+    """The score map of these embeddings, from people that no scene shows."""
+    rng = np.random.default_rng(FITTED_SEED)
+    faces = rng.normal(size=(FITTED_PEOPLE, looks.size))
+    views = [[looks.vector(face, rng.normal(size=looks.size)) for face in faces] for _ in range(2)]
+    scores = np.stack(views[0]) @ np.stack(views[1]).T
+    whose = np.repeat(np.arange(FITTED_PEOPLE), FITTED_PEOPLE)
+    same = np.eye(FITTED_PEOPLE, dtype=bool).ravel()
+    labelled = LabelledScores(scores.ravel(), same, np.full(scores.size, 50.0), whose)
+    return fit_score_map(labelled, "made-up", "made-up embeddings")
+
+
+@dataclass
+class _Memory:
+    """The valid samples of one tracklet as (time, true person), and its own disturbance."""
+
+    noise: Floats
+    samples: list[tuple[int, int]] = field(default_factory=list)
+
+
+class MadeUpEmbedder:
+    """An ``Embedder`` that reads the true person off the painted silhouettes."""
+
+    def __init__(self, looks: LooksAlike) -> None:
+        self._looks, self._faces = looks, looks.faces()
+        self._rng = np.random.default_rng(looks.seed + 1)
+
+    @property
+    def model(self) -> ModelInfo:
+        """Made up."""
+        return ModelInfo("made-up", "made-up", self._looks.size)
+
+    def open(self) -> _Memory:
+        """A new tracklet with a disturbance of its own."""
+        return _Memory(self._rng.normal(size=self._looks.size))
+
+    def extend(self, memories: Sequence[_Memory], samples: Sequence[Sample]) -> None:
+        """Note who each valid sample shows."""
+        for memory, sample in zip(memories, samples, strict=True):
+            if sample.valid:
+                memory.samples.append((sample.captured_ns, sample.silhouette.data[0]))
+
+    def cut(self, memory: _Memory) -> None:
+        """The segment ended."""
+        memory.samples.clear()
+
+    def embed(self, memory: _Memory, start_ns: int, end_ns: int) -> Answer | None:
+        """The mixture of who was seen, disturbed."""
+        whos = [who for at_ns, who in memory.samples if start_ns <= at_ns <= end_ns]
+        if not whos:
+            return None
+        face = sum(self._faces[who] * (count / len(whos)) for who, count in Counter(whos).items())
+        vector = self._looks.vector(np.asarray(face), memory.noise)
+        return Answer(vector.astype(np.float32), len(whos), 1.0)
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """Tracklets per person before and after linking, and the links that join two people."""
+
+    before: float
+    after: float
+    links: int
+    wrong: int
+    retracted: int
+
+
+@dataclass
+class _Story:
+    """What was seen and said of one scene."""
+
+    shown: dict[TrackletId, list[int]] = field(default_factory=lambda: defaultdict(list))
+    links: dict[tuple[TrackletId, TrackletId], Link] = field(default_factory=dict)
+    retracted: int = 0
+
+    def take(self, statements: Sequence[Link | Retraction]) -> None:
+        """Links that stand at the end are what counts."""
+        for statement in statements:
+            if isinstance(statement, Retraction):
+                del self.links[statement.link.earlier, statement.link.later]
+                self.retracted += 1
+            else:
+                self.links[statement.earlier, statement.later] = statement
+
+    def sum_up(self) -> Stitched:
+        """A tracklet belongs to whom it shows most; a link is wrong where its two belong to two people."""
+        owner = {key: Counter(whos).most_common(1)[0][0] for key, whos in self.shown.items()}
+        people = len(set(owner.values()))
+        wrong = sum(owner[earlier] != owner[later] for earlier, later in self.links)
+        count = len(self.links)
+        return Stitched(
+            len(owner) / people, (len(owner) - count + wrong) / people, count, wrong, self.retracted
+        )
+
+
+def link(frames: Sequence[SceneFrame], looks: LooksAlike, config: TrackConfig | None = None) -> Stitched:
+    """Track, embed and link a scene as the running pipeline does."""
+    return story(frames, looks, config).sum_up()
+
+
+def story(frames: Sequence[SceneFrame], looks: LooksAlike, config: TrackConfig | None = None) -> _Story:
+    """Everything that was seen and said."""
+    true_person: dict[int, int] = {}
+    stage = TrackStage(lambda person: _painted(true_person[id(person)]), config)
+    embed = EmbedStage(MadeUpEmbedder(looks), EmbedConfig())
+    linker = Linker(fitted_map(looks).evidence, (config or TrackConfig()).stitch)
+    told = _Story()
+
+    def take(tracked: Tracked, truth_of: Sequence[int]) -> None:
+        for track in tracked.tracks:
+            if track.confirmed and track.person is not None:
+                told.shown[track.tracklet].append(truth_of[track.person])
+        for message in embed.handle(tracked):
+            assert isinstance(message, Embedded)
+            told.take(linker.take(message))
+
+    for frame in frames:
+        people = frame.people.people
+        true_person = {id(one): who for one, who in zip(people, frame.truth_of, strict=True)}
+        for answer in stage.handle(frame.people):
+            assert isinstance(answer, Tracked)
+            take(answer, frame.truth_of)
+    ref = frames[-1].people.frame
+    for answer in stage.finish(EndOfStream(ref.camera, ref.run, len(frames), ref.captured_ns)):
+        assert isinstance(answer, Tracked)
+        take(answer, ())
+    return told
+
+
+def _painted(who: int) -> Body:
+    return Body(Array.of(np.full((64, 44), who, np.uint8)), JOINTS, None)

@@ -1,0 +1,199 @@
+"""The linker: the same links for the same messages, waiting for whom it must, forgetting in time."""
+
+import numpy as np
+import pytest
+
+from stream.messages import (
+    Array,
+    Embedded,
+    Embedding,
+    FrameRef,
+    Link,
+    Retraction,
+    Track,
+    TrackEnd,
+    TrackletId,
+)
+from tests.trackers.makers import EPOCH, SECOND
+from tests.trackers.test_stitch import evidence
+from trackers.config import StitchConfig
+from trackers.linker import Linker
+
+AXES = np.eye(8, dtype=np.float32)
+BOX = (100.0, 100.0, 160.0, 300.0)
+
+
+def tracklet(n: int, camera: str = "door", run: str = "r") -> TrackletId:
+    return TrackletId(camera, run, n)
+
+
+class Scene:
+    """Says what embed would say; people stand where they are."""
+
+    def __init__(self, linker: Linker, camera: str = "door") -> None:
+        self.linker, self.camera = linker, camera
+
+    def at(
+        self,
+        seconds: float,
+        seen: tuple[int, ...] = (),
+        lost: tuple[int, ...] = (),
+        walks: dict[int, int] | None = None,
+        ended: tuple[int, ...] = (),
+        box: tuple[float, float, float, float] = BOX,
+    ) -> tuple[Link | Retraction, ...]:
+        """``walks`` maps a tracklet to whom its new window looks like; ``lost`` are unseen, not over."""
+        now_ns = EPOCH + round(seconds * SECOND)
+        ref = FrameRef(self.camera, "r", round(seconds * 100), now_ns, now_ns, 1920, 1080)
+        tracks = [Track(tracklet(n, self.camera), box, 0) for n in seen]
+        tracks += [Track(tracklet(n, self.camera), box, None) for n in lost]
+        windows = [
+            Embedding(
+                tracklet(n, self.camera), now_ns - SECOND, now_ns, Array.of(AXES[who]), 25, 1.0, "m", box
+            )
+            for n, who in (walks or {}).items()
+        ]
+        ends = tuple(TrackEnd(tracklet(n, self.camera), EPOCH, now_ns, "lost") for n in ended)
+        return self.linker.take(Embedded(ref, tuple(windows), tuple(tracks), ends))
+
+
+@pytest.fixture
+def linker() -> Linker:
+    return Linker(evidence, StitchConfig())
+
+
+@pytest.fixture
+def scene(linker: Linker) -> Scene:
+    return Scene(linker)
+
+
+def came_and_went(scene: Scene, n: int = 0, who: int = 0) -> None:
+    assert scene.at(1.0, seen=(n,)) == ()
+    assert scene.at(3.0, seen=(n,), walks={n: who}) == ()
+    assert scene.at(5.0, ended=(n,)) == ()
+
+
+def test_somebody_who_comes_back_is_linked_once_they_have_walked(scene: Scene) -> None:
+    came_and_went(scene)
+    assert scene.at(6.0, seen=(1,)) == ()
+    (link,) = scene.at(7.0, seen=(1,), walks={1: 0})
+    assert isinstance(link, Link)
+    assert (link.earlier, link.later, link.gap_s) == (tracklet(0), tracklet(1), 3.0)
+    assert link.confidence > 0.99
+    assert scene.at(8.0, seen=(1,), walks={1: 0}) == ()
+
+
+def test_a_stranger_is_not_linked(scene: Scene) -> None:
+    came_and_went(scene)
+    scene.at(6.0, seen=(1,))
+    assert scene.at(7.0, seen=(1,), walks={1: 3}) == ()
+
+
+def test_a_link_waits_until_the_earlier_tracklet_is_over(scene: Scene) -> None:
+    """Somebody unseen may yet be found again by the tracker."""
+    scene.at(1.0, seen=(0,))
+    scene.at(3.0, seen=(0,), walks={0: 0})
+    assert scene.at(4.0, seen=(1,), lost=(0,)) == ()
+    assert scene.at(5.0, seen=(1,), lost=(0,), walks={1: 0}) == ()
+    (link,) = scene.at(5.5, seen=(1,), ended=(0,))
+    assert (link.earlier, link.later) == (tracklet(0), tracklet(1))
+
+
+def test_nobody_continues_two_and_nobody_is_continued_twice(scene: Scene) -> None:
+    came_and_went(scene)
+    scene.at(6.0, seen=(1,))
+    assert len(scene.at(7.0, seen=(1,), walks={1: 0})) == 1
+    scene.at(7.2, seen=(1, 2))
+    assert scene.at(8.5, seen=(1, 2), walks={2: 0}) == ()
+
+
+def test_a_link_is_retracted_when_the_rest_of_the_walk_differs(scene: Scene) -> None:
+    came_and_went(scene)
+    scene.at(6.0, seen=(1,))
+    (link,) = scene.at(7.0, seen=(1,), walks={1: 0})
+    told = [one for k in range(6) for one in scene.at(8.5 + 1.5 * k, seen=(1,), walks={1: 4})]
+    assert told == [Retraction(link, told[0].at_ns, "the gaits differ")]
+
+
+def test_who_was_linked_in_error_is_free_for_the_right_one(scene: Scene) -> None:
+    came_and_went(scene)
+    scene.at(6.0, seen=(1,))
+    scene.at(7.0, seen=(1,), walks={1: 0})
+    scene.at(8.5, seen=(1,), walks={1: 4})
+    scene.at(10.0, seen=(1,), walks={1: 4})
+    (retraction,) = scene.at(11.5, seen=(1, 2), walks={1: 4})
+    assert isinstance(retraction, Retraction)
+    (link,) = scene.at(12.5, seen=(1, 2), walks={2: 0})
+    assert (link.earlier, link.later) == (tracklet(0), tracklet(2))
+
+
+def test_links_cross_cameras_and_teach_the_transit(linker: Linker) -> None:
+    door, yard = Scene(linker, "door"), Scene(linker, "yard")
+    came_and_went(door)
+    yard.at(9.0, seen=(0,))
+    (link,) = yard.at(10.0, seen=(0,), walks={0: 0})
+    assert (link.earlier.camera, link.later.camera, link.gap_s) == ("door", "yard", 6.0)
+    yard.at(11.0, ended=(0,))
+    assert linker.transits["door", "yard"].count == 1
+
+
+def test_a_camera_states_only_links_of_its_own_tracklets(linker: Linker) -> None:
+    door, yard = Scene(linker, "door"), Scene(linker, "yard")
+    came_and_went(door)
+    yard.at(9.0, seen=(0,))
+    door.at(9.5, seen=(5,), walks={5: 3})
+    assert len(yard.at(10.0, seen=(0,), walks={0: 0})) == 1
+
+
+def test_a_ground_plane_rules_out_what_nobody_walks() -> None:
+    metres_per_pixel = (0.1, 0.0, 0.0, 0.0, 0.1, 0.0, 0.0, 0.0, 1.0)
+    scene = Scene(Linker(evidence, StitchConfig(ground={"door": metres_per_pixel})))
+    came_and_went(scene)
+    far = (1500.0, 100.0, 1560.0, 300.0)
+    scene.at(6.0, seen=(1,), box=far)
+    assert scene.at(7.0, seen=(1,), walks={1: 0}, box=far) == ()
+
+
+def test_too_late_is_too_late(scene: Scene) -> None:
+    came_and_went(scene)
+    scene.at(18.5, seen=(1,))
+    assert scene.at(19.5, seen=(1,), walks={1: 0}) == ()
+
+
+def test_memory_is_bounded_over_a_long_day(linker: Linker) -> None:
+    scene, held = Scene(linker), []
+    for n in range(400):
+        scene.at(10.0 * n + 1.0, seen=(n,))
+        scene.at(10.0 * n + 3.0, seen=(n,), walks={n: n % 7})
+        scene.at(10.0 * n + 5.0, ended=(n,))
+        held.append(linker.held)
+    assert max(held) <= 3
+
+
+def test_the_waiting_are_bounded_by_number_too() -> None:
+    linker = Linker(evidence, StitchConfig(max_waiting=5))
+    scene = Scene(linker)
+    scene.at(1.0, seen=tuple(range(50)))
+    scene.at(2.0, ended=tuple(range(50)))
+    assert linker.held == 5
+
+
+def test_the_end_of_a_run_ends_its_tracklets(linker: Linker) -> None:
+    door, yard = Scene(linker, "door"), Scene(linker, "yard")
+    door.at(1.0, seen=(0,))
+    door.at(3.0, seen=(0,), walks={0: 0})
+    linker.stop("door", "r")
+    yard.at(6.0, seen=(0,))
+    assert len(yard.at(7.0, seen=(0,), walks={0: 0})) == 1
+
+
+def test_vectors_that_are_none_leave_no_trace(scene: Scene) -> None:
+    nan = Array.of(np.full(8, np.nan, np.float32))
+    scene.at(1.0, seen=(0,))
+    now_ns = EPOCH + 2 * SECOND
+    ref = FrameRef("door", "r", 200, now_ns, now_ns, 1920, 1080)
+    bad = Embedding(tracklet(0), now_ns - SECOND, now_ns, nan, 25, 1.0, "m", BOX)
+    assert scene.linker.take(Embedded(ref, (bad,), (Track(tracklet(0), BOX, 0),))) == ()
+    scene.at(5.0, ended=(0,))
+    scene.at(6.0, seen=(1,))
+    assert scene.at(7.0, seen=(1,), walks={1: 0}) == ()

@@ -1,0 +1,236 @@
+"""The links of a running pipeline: sees what embed says of every frame, and states or retracts links.
+
+Everything is decided by capture times and by what was seen, in the order of the messages, so that a recorded
+clip gives the same links every time. Memory is bounded: the tracklets that are live, and the ended ones of
+the last ``hold_s``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from stream.messages import Array, Box, Embedded, Embedding, FrameRef, Link, Retraction, Track, TrackletId
+from trackers.config import NS_PER_S, StitchConfig
+from trackers.motion import Floats
+from trackers.stitch import End, Evidence, Place, Transit, find_links, learn_transit, review_link
+
+LEAST_WEIGHT = 1e-3
+INHERITED = 0.5
+"""What earlier tracklets showed counts by this share: the latest view of somebody is likest the next."""
+FORGET_S = 60.0
+"""A tracklet unseen for this long is over, should its end never be announced."""
+
+
+@dataclass
+class Seen:
+    """What is remembered of one tracklet: its first and last sight, and how it walks.
+
+    ``unseen``: it was not in its camera's last frame. ``after`` is the link to the earlier tracklet, with
+    that one's end, and ``inherited`` the sum of what that one showed; ``before`` says that a later one
+    continues it, ``refused`` that a link of it was retracted.
+    """
+
+    tracklet: TrackletId
+    first_ns: int
+    first_box: Box
+    last_ns: int
+    last_box: Box
+    total: Floats = field(default_factory=lambda: np.zeros(0))
+    weight: float = 0.0
+    samples: float = 0.0
+    until_ns: int = 0
+    unseen: bool = False
+    after: tuple[Link, End] | None = None
+    inherited: Floats | float = 0.0
+    before: bool = False
+    refused: bool = False
+
+    def see(self, now_ns: int, track: Track) -> None:
+        """The tracklet is, or is not, in this frame."""
+        self.unseen = track.person is None
+        if not self.unseen:
+            self.last_ns, self.last_box = max(self.last_ns, now_ns), track.box
+
+    def add(self, embedding: Embedding) -> None:
+        """Take in a window; one that overlaps those before counts for what is new in it."""
+        vector = embedding.vector.numpy().astype(np.float64)
+        if (
+            vector.ndim != 1
+            or not np.isfinite(vector).all()
+            or (self.weight and vector.shape != self.total.shape)
+        ):
+            return
+        span_ns = max(1, embedding.end_ns - embedding.start_ns)
+        new = min(1.0, max(0.0, (embedding.end_ns - max(self.until_ns, embedding.start_ns)) / span_ns))
+        weight = max(LEAST_WEIGHT, new * embedding.samples * embedding.quality)
+        self.total = weight * vector if not self.weight else self.total + weight * vector
+        self.weight += weight
+        self.samples += new * embedding.samples
+        self.until_ns = max(self.until_ns, embedding.end_ns)
+
+    def first(self, place: Place | None) -> End:
+        """Where it began, and what it showed itself."""
+        return End(self.tracklet, self.first_ns, self.first_box, _unit(self.total), self.samples, place)
+
+    def last(self, place: Place | None) -> End:
+        """Where it was last, and what it and those that it continues showed."""
+        vector = _unit(self.total + self.inherited)
+        return End(self.tracklet, self.last_ns, self.last_box, vector, self.samples, place)
+
+    def follow(self, link: Link, earlier: Seen, end: End) -> None:
+        """It continues ``earlier``, which ended so."""
+        self.after, self.inherited = (link, end), INHERITED * (earlier.total + earlier.inherited)
+        earlier.before = True
+
+    def part(self) -> None:
+        """It does not continue anybody after all."""
+        self.after, self.inherited, self.refused = None, 0.0, True
+
+
+def _unit(total: Floats) -> Array:
+    length = float(np.linalg.norm(total))
+    return Array.of((total / (length or 1.0)).astype(np.float32))
+
+
+class Linker:
+    """Embedded in, links and retractions out; one for all cameras."""
+
+    def __init__(self, evidence: Evidence, config: StitchConfig | None = None) -> None:
+        """``evidence``: what two vectors' inner product says, by the model's calibrated score map."""
+        self._evidence, self._config = evidence, config or StitchConfig()
+        self._live: dict[TrackletId, Seen] = {}
+        self._ended: dict[TrackletId, Seen] = {}
+        self._transits: dict[tuple[str, str], Transit] = {}
+
+    @property
+    def hold_s(self) -> float:
+        """How long after its last sight an ended tracklet may still be continued."""
+        return self._config.hold_s
+
+    @property
+    def held(self) -> int:
+        """How many tracklets are remembered."""
+        return len(self._live) + len(self._ended)
+
+    @property
+    def transits(self) -> Mapping[tuple[str, str], Transit]:
+        """What was learned of the walks between cameras."""
+        return MappingProxyType(self._transits)
+
+    def take(self, message: Embedded) -> tuple[Link | Retraction, ...]:
+        """What this frame says about who continues whom: retractions first, each kind by tracklet."""
+        now_ns = message.frame.captured_ns
+        self._see(message)
+        fresh = {embedding.tracklet for embedding in message.embeddings}
+        for embedding in message.embeddings:
+            if embedding.tracklet in self._live:
+                self._live[embedding.tracklet].add(embedding)
+        over = {end.tracklet for end in message.ended}
+        retractions = self._review(fresh, now_ns)
+        self._end(over | self._forgotten(message.frame.camera, now_ns))
+        self._expire(now_ns)
+        links = self._link(message.frame) if over or any(map(self._open, fresh)) else ()
+        return (*retractions, *links)
+
+    def stop(self, camera: str, run: str) -> None:
+        """The camera's run is over, and with it all its tracklets."""
+        self._end({key for key in self._live if (key.camera, key.run) == (camera, run)})
+
+    def _see(self, message: Embedded) -> None:
+        now_ns = message.frame.captured_ns
+        for track in message.tracks:
+            seen = self._live.get(track.tracklet)
+            if seen is None and track.confirmed and track.person is not None:
+                seen = Seen(track.tracklet, now_ns, track.box, now_ns, track.box)
+                self._live[track.tracklet] = seen
+            if seen is not None:
+                seen.see(now_ns, track)
+
+    def _review(self, fresh: Iterable[TrackletId], now_ns: int) -> tuple[Retraction, ...]:
+        """Retract the links of live tracklets that what they showed since contradicts."""
+        found = []
+        for key in sorted(fresh):
+            seen = self._live.get(key)
+            if seen is None or seen.after is None:
+                continue
+            link, earlier = seen.after
+            retraction = review_link(link, earlier, self._first(seen), now_ns, self._evidence, self._config)
+            if retraction is not None:
+                found.append(retraction)
+                seen.part()
+                if (before := self._ended.get(link.earlier)) is not None:
+                    before.before = False
+        return tuple(found)
+
+    def _end(self, keys: Iterable[TrackletId]) -> None:
+        for key in sorted(keys):
+            seen = self._live.pop(key, None)
+            if seen is None:
+                continue
+            self._ended[key] = seen
+            if seen.after is not None:  # it lived and nothing spoke against its link
+                self._transits = learn_transit(self._transits, seen.after[0])
+
+    def _forgotten(self, camera: str, now_ns: int) -> set[TrackletId]:
+        horizon_ns = now_ns - round(FORGET_S * NS_PER_S)
+        return {k for k, seen in self._live.items() if k.camera == camera and seen.last_ns < horizon_ns}
+
+    def _expire(self, now_ns: int) -> None:
+        """Let go of those that ended too long ago, and of the oldest where too many wait."""
+        horizon_ns = now_ns - round(self._config.hold_s * NS_PER_S)
+        self._ended = {key: seen for key, seen in self._ended.items() if seen.last_ns >= horizon_ns}
+        for key in list(self._ended)[: max(0, len(self._ended) - self._config.max_waiting)]:
+            del self._ended[key]
+
+    def _open(self, key: TrackletId) -> bool:
+        """Whether a tracklet may still turn out to continue an earlier one."""
+        seen = self._live.get(key)
+        return seen is not None and seen.after is None and not seen.refused
+
+    def _link(self, frame: FrameRef) -> tuple[Link, ...]:
+        """The new links of this camera's tracklets; those of other cameras compete, and have their turn."""
+        now_ns = frame.captured_ns
+        waiting = [seen for seen in self._ended.values() if not seen.before and seen.weight]
+        lost = [seen for seen in self._live.values() if seen.unseen and seen.weight]
+        horizon_ns = now_ns - round(self._config.hold_s * NS_PER_S)
+        begun = [
+            seen
+            for seen in (*self._live.values(), *self._ended.values())
+            if seen.weight and seen.after is None and not seen.refused and seen.first_ns >= horizon_ns
+        ]
+        if not waiting or not begun:
+            return ()
+        lasts = {seen.tracklet: self._last(seen) for seen in (*waiting, *lost)}
+        links = find_links(
+            tuple(lasts.values()),
+            tuple(self._first(seen) for seen in begun),
+            now_ns,
+            self._evidence,
+            self._config,
+            transits=self._transits,
+            unsettled={seen.tracklet for seen in lost},
+        )
+        links = tuple(one for one in links if (one.later.camera, one.later.run) == (frame.camera, frame.run))
+        for link in links:
+            later = self._live.get(link.later) or self._ended[link.later]
+            later.follow(link, self._ended[link.earlier], lasts[link.earlier])
+        return links
+
+    def _first(self, seen: Seen) -> End:
+        return seen.first(self._ground(seen.tracklet.camera, seen.first_box))
+
+    def _last(self, seen: Seen) -> End:
+        return seen.last(self._ground(seen.tracklet.camera, seen.last_box))
+
+    def _ground(self, camera: str, box: Box) -> Place | None:
+        """Where the middle of the box's lower edge stands, in metres; None without a plane, or beyond it."""
+        homography = self._config.ground.get(camera)
+        if homography is None:
+            return None
+        foot = np.array([(box[0] + box[2]) / 2.0, box[3], 1.0])
+        x, y, scale = (np.array(homography).reshape(3, 3) @ foot).tolist()
+        return (x / scale, y / scale) if scale > 0 else None
