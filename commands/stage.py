@@ -168,10 +168,11 @@ def _embed(plan: RunPlan) -> Stage:
 
 def _identify(plan: RunPlan) -> Stage:
     config, model = plan.config, embedder_of(plan).model
+    score_map = built_in_map(model.name)
     return IdentifyStage(
         config.gallery.open(endpoint=plan.control),
         model,
-        built_in_map(model.name),
+        score_map,
         config.identify,
         config_digest=config.digest,
         engines=engine_names(plan),
