@@ -175,9 +175,9 @@ def sample_body(seed: int, population: Population = PLAIN) -> Body:
     )
 
 
-def sample_clothes(seed: int, outfit: int = 0) -> Clothes:
+def sample_clothes(seed: int, outfit: int = 0, population: Population = PLAIN) -> Clothes:
     """What person ``seed`` wears on day ``outfit``."""
-    rng = stream(seed, "clothes", outfit)
+    rng, people = stream(seed, "clothes", outfit), population.clothes
     top, accent = rng.choice(len(TOPS), size=2, replace=False)
     patterns: tuple[Pattern, ...] = ("plain", "plain", "stripes", "block")
     return Clothes(
@@ -187,6 +187,6 @@ def sample_clothes(seed: int, outfit: int = 0) -> Clothes:
         trousers=TROUSERS[int(rng.integers(len(TROUSERS)))],
         shoes=SHOES[int(rng.integers(len(SHOES)))],
         sleeve=float(rng.choice([0.45, 1.0, 1.0])),
-        ease=bounded(rng, 1.06, 0.03, 1.0, 1.15),
-        leg_width=bounded(rng, 1.08, 0.07, 0.98, 1.3),
+        ease=people.ease.draw(rng),
+        leg_width=people.leg_width.draw(rng),
     )

@@ -24,13 +24,15 @@ class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One pass's conditions; the defaults are the person in their ordinary clothes, empty-handed.
 
     ``coat`` and ``skirt``: how far they reach from the hip (0: none) to the ankle (1). ``padding``: how much
-    wider a coat makes the trunk and arms. ``trousers``: width as a factor of the clothes' own. ``heel_m``
+    wider a coat makes the trunk and arms. ``collar``: the share of the neck that a collar or scarf hides.
+    ``trousers``: width as a factor of the clothes' own. ``heel_m``
     under the heel, metres. ``shoe``: size as a factor. ``backpack`` and ``bag_size``: 0 none, 1 ordinary.
     ``pace``: speed as a factor. ``load``: carried mass as a share of the body's. ``fatigue``: 0 to 1.
     """
 
     coat: float = 0.0
     padding: float = 0.0
+    collar: float = 0.0
     skirt: float = 0.0
     trousers: float = 1.0
     heel_m: float = 0.0
@@ -58,6 +60,7 @@ class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 LIMITS = {
     "coat": (0.0, 0.95),
     "padding": (0.0, 0.35),
+    "collar": (0.0, 1.0),
     "skirt": (0.0, 0.97),
     "trousers": (0.8, 1.5),
     "heel_m": (0.0, 0.10),
@@ -77,7 +80,16 @@ def _side(rng: np.random.Generator) -> str:
 
 def _coat(rng: np.random.Generator) -> Values:
     """From a jacket that ends at the hip to a coat below the knee; the thick ones are winter's."""
-    return {"coat": float(rng.uniform(0.06, 0.68)), "padding": float(rng.uniform(0.04, 0.26))}
+    length, padding = float(rng.uniform(0.08, 0.68)), float(rng.uniform(0.05, 0.26))
+    collar = float(rng.uniform(0.2, 1.0)) if rng.random() < 0.7 else 0.0
+    return {"coat": length, "padding": padding, "collar": collar}
+
+
+def _layers(rng: np.random.Generator) -> Values:
+    """A pullover, cardigan or light jacket."""
+    length, padding = float(rng.uniform(0.03, 0.2)), float(rng.uniform(0.02, 0.14))
+    collar = float(rng.uniform(0.1, 0.6)) if rng.random() < 0.4 else 0.0
+    return {"coat": length, "padding": padding, "collar": collar}
 
 
 def _bag(rng: np.random.Generator) -> Values:
@@ -97,6 +109,7 @@ def _phone(rng: np.random.Generator) -> Values:
 
 KINDS: dict[str, Callable[[np.random.Generator], Values]] = {
     "normal": lambda _: {},
+    "layers": _layers,
     "coat": _coat,
     "skirt": lambda rng: {"skirt": float(rng.uniform(0.3, 0.92))},
     "trousers": lambda rng: {"trousers": float(rng.uniform(0.90, 1.28))},
@@ -115,9 +128,9 @@ KINDS: dict[str, Callable[[np.random.Generator], Values]] = {
     "fast": lambda rng: {"pace": float(rng.uniform(1.08, 1.28))},
 }
 LIKELY = {
-    "coat": 0.30, "skirt": 0.06, "trousers": 0.5, "shoes": 0.5, "heels": 0.06, "backpack": 0.18, "bag": 0.22,
-    "hat": 0.12, "hood": 0.10, "umbrella": 0.04, "phone": 0.08, "pocket": 0.10, "load": 0.05, "tired": 0.15,
-    "slow": 0.15, "fast": 0.12,
+    "layers": 0.4, "coat": 0.25, "skirt": 0.06, "trousers": 0.5, "shoes": 0.5, "heels": 0.06,
+    "backpack": 0.18, "bag": 0.22, "hat": 0.10, "hood": 0.10, "umbrella": 0.04, "phone": 0.08,
+    "pocket": 0.10, "load": 0.05, "tired": 0.15, "slow": 0.15, "fast": 0.12,
 }  # fmt: skip
 """How often each is met in ``any``: ours, about a street in spring. Later kinds overrule earlier ones."""
 CHOICES = (*KINDS, "any")

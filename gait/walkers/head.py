@@ -63,9 +63,11 @@ def _skull(body: Body, axes: Axes, middle: Floats, size: float, sides: int) -> T
     paint = np.where(hairy[..., None], np.array(body.hair_colour), np.array(body.skin))
     if body.hair != "bald":
         # Hair has thickness, most at the crown and the back.
-        thick = body.hair_volume * np.clip((t - 0.1) / 0.4, 0, 1)
-        half *= 1 + np.array([0.09, 0.05, 0.07]) * thick[:, None]
-        t = t * np.where(t > 0, 1 + 0.06 * body.hair_volume, 1.0)
+        volume = body.hair_volume
+        # Full hair stands off sides and back, hardly the brow.
+        thick = np.array([0.09 * volume, 0.05 * min(volume, 1.0), 0.07 * volume])
+        half *= 1 + thick * np.clip((t - 0.1) / 0.4, 0, 1)[:, None]
+        t = t * np.where(t > 0, 1 + 0.06 * volume, 1.0)
     centre = middle[..., None, :] + (t * size)[:, None] * axes.up[..., None, :]
     return Tube.of(centre, axes.left, axes.forward, half, paint)
 

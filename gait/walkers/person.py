@@ -29,4 +29,5 @@ def sample_person(seed: int, name: str = "", outfit: int = 0, population: Popula
     """Person ``seed`` of a population; the same body and gait on every day ``outfit``, other clothes."""
     body = sample_body(seed, population)
     gait = sample_gait(seed, body, population)
-    return Person(name or f"walker-{seed}", seed, body, gait, sample_clothes(seed, outfit))
+    clothes = sample_clothes(seed, outfit, population)
+    return Person(name or f"walker-{seed}", seed, body, gait, clothes)

@@ -162,10 +162,18 @@ class GaitSpreads(msgspec.Struct, frozen=True):
     arms: ArmSpreads = ArmSpreads()
 
 
+class ClothesSpreads(msgspec.Struct, frozen=True):
+    """``Clothes`` as people own them: how much wider than the body a top is, and trousers."""
+
+    ease: Spread = Spread(1.06, 0.03, 1.0, 1.15)
+    leg_width: Spread = Spread(1.08, 0.07, 0.98, 1.3)
+
+
 class Population(msgspec.Struct, frozen=True):
     """Who is drawn."""
 
     name: str
+    clothes: ClothesSpreads = ClothesSpreads()
     body: BodySpreads = BodySpreads()
     gait: GaitSpreads = GaitSpreads()
 
@@ -173,26 +181,29 @@ class Population(msgspec.Struct, frozen=True):
 PLAIN = Population("plain")
 STREET = Population(
     "street",
+    # Straight trousers are 19-22 cm wide at knee and hem, which the leg inside is not.
+    ClothesSpreads(ease=Spread(1.09, 0.045, 1.0, 1.25), leg_width=Spread(1.19, 0.09, 1.0, 1.42)),
     BodySpreads(
-        log_girth=Spread(0.0, 0.09, math.log(0.82), math.log(1.34)),
+        # Sections are ANSUR II's here: 4 % over the slim figures that PLAIN keeps, limbs and neck more.
+        log_girth=Spread(0.035, 0.09, math.log(0.82), math.log(1.34)),
         legs=Spread(1.0, 0.025, 0.94, 1.06),
         belly_sd=0.10,
         chest_women=Spread(1.08, 0.065, 0.88, 1.28),
         chest_men=Spread(1.0, 0.06, 0.85, 1.2),
-        waist_women=Spread(0.90, 0.06, 0.78, 1.12),
-        waist_men=Spread(1.0, 0.06, 0.82, 1.15),
+        waist_women=Spread(0.93, 0.06, 0.80, 1.14),
+        waist_men=Spread(1.04, 0.06, 0.86, 1.2),
         seat_women=Spread(1.08, 0.06, 0.88, 1.28),
         seat_men=Spread(0.98, 0.055, 0.84, 1.18),
         shoulder_drop=Spread(0.0, 0.012, -0.024, 0.030),
-        neck_girth=Spread(1.0, 0.07, 0.84, 1.2),
-        thigh_girth=Spread(1.0, 0.055, 0.86, 1.15),
-        calf_girth=Spread(1.0, 0.055, 0.86, 1.15),
-        arm_girth=Spread(1.0, 0.07, 0.82, 1.2),
+        neck_girth=Spread(1.10, 0.07, 0.92, 1.3),
+        thigh_girth=Spread(1.05, 0.055, 0.9, 1.2),
+        calf_girth=Spread(1.06, 0.06, 0.9, 1.22),
+        arm_girth=Spread(1.05, 0.07, 0.87, 1.25),
         seat_depth=Spread(1.0, 0.12, 0.75, 1.35),
         back_round=Spread(1.0, 0.08, 0.82, 1.25),
         head_width=Spread(1.0, 0.045, 0.88, 1.12),
         head_depth=Spread(1.0, 0.045, 0.88, 1.12),
-        hair_volume=Spread(1.3, 0.9, 0.2, 3.6),
+        hair_volume=Spread(1.2, 0.6, 0.2, 2.8),
         hair_length=Spread(0.85, 0.3, 0.3, 1.5),
     ),
     GaitSpreads(
@@ -203,7 +214,7 @@ STREET = Population(
         slouch=Spread(0.07, 0.10, -0.12, 0.34),
         head_pitch=Spread(0.05, 0.10, -0.18, 0.32),
         arms=ArmSpreads(
-            swing=Spread(0.36, 0.16, 0.05, 0.80),
+            swing=Spread(0.32, 0.15, 0.04, 0.78),
             out=Spread(0.13, 0.06, 0.02, 0.32),
             elbow=Spread(0.42, 0.17, 0.10, 1.05),
             elbow_swing=Spread(0.18, 0.10, 0.0, 0.46),

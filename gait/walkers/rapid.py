@@ -27,11 +27,12 @@ from gait.walkers.vectors import Floats
 DIRECTIONS = 16
 MASK_PX = 128.0
 """How tall a person is in a mask: twice the silhouette, about what the pose net's own mask holds."""
-MARGIN_PX = 2.0
+MARGIN_PX = 3.0
 SHIFT = 4
 """Fixed-point bits of a corner's position."""
 EDGE_PX = 0.5
 """cv2 fills the pixels under an outline's border too: outlines are drawn narrower by this much."""
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 TURN = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
 TOWARDS = np.stack([np.cos(TURN), np.sin(TURN)], axis=1).astype(np.float32)
 """(DIRECTIONS, 2) unit vectors in the picture."""
@@ -76,6 +77,8 @@ def see(person: Person, pose: Pose, camera: Camera, mask_px: float = MASK_PX) ->
     for number in np.flatnonzero(ahead):
         for outline in outlines[number]:
             cv2.fillConvexPoly(masks[number], outline, 255, cv2.LINE_8, SHIFT)
+        # Outlines drawn narrower leave pinholes where they meet.
+        cv2.morphologyEx(masks[number], cv2.MORPH_CLOSE, CROSS, masks[number])
     inside = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] <= (camera.width, camera.height_px)).all(axis=1)
     joints = landmarks(person, pose)
     pixels, _ = camera.project(joints)

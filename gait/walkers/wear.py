@@ -39,6 +39,8 @@ def wear(person: Person, pose: Pose, sides: int) -> list[Tube]:
         tubes.append(_drape(person, pose, worn.skirt, 0.35, person.clothes.trousers, sides))
     if worn.coat:
         tubes.append(_drape(person, pose, worn.coat, 0.12, person.clothes.top, sides))
+    if worn.collar:
+        tubes.append(_collar(person, pose, sides))
     tubes += _on_head(person, pose, sides)
     if worn.backpack:
         tubes.append(_backpack(person, pose, sides))
@@ -76,6 +78,19 @@ def _drape(person: Person, pose: Pose, reach: float, flare: float, colour: Colou
     half = half * (1 - 0.15 * np.clip((0.2 - t) / 0.3, 0, 1))[:, None]
     middle = (left + right) / 2
     return Tube.of(middle, side[..., 0, :], ahead[..., 0, :], half, plain(colour, t.size, sides), nudge=0.05)
+
+
+def _collar(person: Person, pose: Pose, sides: int) -> Tube:
+    """Round the neck, from the shoulders towards the chin."""
+    body, u = person.body, np.array([0.0, 0.25, 0.6, 0.9, 1.0])[:, None]
+    low = pose.joints[..., 8, :] - 0.004 * body.stature * pose.chest.up
+    high = pose.joints[..., 9, :] - body.head_size * (0.34 * pose.head.up + 0.05 * pose.head.forward)
+    high = low + (0.35 + 0.65 * person.conditions.collar) * (high - low)
+    centre = (1 - u) * low[..., None, :] + u * high[..., None, :]
+    thick = 1 + 0.6 * person.conditions.padding
+    radius = np.array([0.052, 0.046, 0.042, 0.041, 0.030]) * body.stature * body.girth**0.5 * thick
+    half = radius[:, None] * (1.0, 0.92, 1.0)
+    return Tube.of(centre, pose.chest.left, pose.chest.forward, half, plain(person.clothes.top, 5, sides))
 
 
 def _on_head(person: Person, pose: Pose, sides: int) -> list[Tube]:
