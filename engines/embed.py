@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from gait.embedder import Answer, Embedder
+from gait.embedder import Answer, Embedder, Lagging
 from stream.errors import MessageError
 from stream.messages import (
     Array,
@@ -188,6 +188,8 @@ class EmbedStage(PassiveStage):
         """The answer for a segment that is over: None where it is too short, or a mere cut adds nothing."""
         if follow.segment_samples < self._config.first_samples or not (final or follow.pending):
             return None
+        if isinstance(self._embedder, Lagging):
+            self._embedder.settle(follow.memory)
         return self._answer(key, follow, self._window_start(follow), final=final)
 
     def _window_start(self, follow: _Follow) -> int:
@@ -204,8 +206,10 @@ class EmbedStage(PassiveStage):
         follow.answered = True
         vector = Array.of(np.asarray(answer.vector, dtype=np.float32))
         model = self._embedder.model.digest
+        begin_ns = start_ns if answer.start_ns is None else answer.start_ns
+        end_ns = follow.sampled_ns if answer.end_ns is None else answer.end_ns
         return Embedding(
-            key, start_ns, follow.sampled_ns, vector, answer.samples, answer.quality, model, follow.box, final
+            key, begin_ns, end_ns, vector, answer.samples, answer.quality, model, follow.box, final
         )
 
 

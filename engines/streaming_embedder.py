@@ -1,17 +1,19 @@
 """An exported streaming pair as the pipeline's embedder: the trunk once per sample, the head once per answer.
 
-An answer equals one forward of the net over the unbroken segment so far, with the maximum taken over the
-window's valid frames. The trunk's newest maps lag ``look_ahead`` frames; an answer therefore runs the trunk
-that much further on a copy of the memory, as if the segment ended there.
+An answer is what the net says of the unbroken segment, with the maximum over time taken over the window's
+valid frames: one forward, zeros only before the segment's start and after its end. A map comes out
+``look_ahead`` frames after its sample; so an answer in mid-segment covers what has come out by then, and
+``settle``, at the segment's end, brings out the rest. Maps are merged in blocks of a few samples, so that a
+memory is bounded and an answer costs some maxima and one run of the head; a window is made of whole blocks.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
@@ -19,7 +21,8 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from engines.net_metadata import FRAMES, MAP, METADATA_KEY, NEXT, REAL, NetMetadata, parse_metadata
-from engines.parity import Runner, runner
+from engines.runtimes.choose import load_net
+from engines.runtimes.net import Net, NetInfo, NetOptions
 from gait.embedder import Answer, ModelInfo
 from gait.inputs import Walk, prepare
 from gait.skeleton import GAITWAY16, body_scale
@@ -34,13 +37,23 @@ SCALE_SAMPLES: Final = 5
 
 
 class StreamingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a tracklet's memory holds: the maps of its last ``memory_samples`` samples."""
+    """How the pair runs and how far back an answer can look.
 
-    memory_samples: int = 256  # ten seconds of the 25 Hz grid; 11 MB in half precision for the tiny nets
+    ``memory_samples``: of the last samples, in blocks of ``block_samples``; answers begin and end with a
+    block. ``batch``: people in one run of the trunk, blanks filling it up, so that nobody's numbers depend on
+    how many are in view.
+    """
 
-    def __post_init__(self) -> None:
-        if self.memory_samples < 1:
-            raise ValueError("`memory_samples` must be above 0")
+    # Ten seconds of the 25 Hz grid: 5 MB for the tiny nets, 19 MB for the published ones.
+    memory_samples: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 256
+    # A fifth of a second: finer than any hop, and a fifth of the memory of single maps.
+    block_samples: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
+    # On a CPU four together are no quicker per person than one by one; a GPU wants 16 and more.
+    batch: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    runtime: Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"] = "auto"
+    precision: Literal["f32", "bf16"] = "f32"
+    # One: a frame of a tiny net takes 3 ms, and perception wants the other cores.
+    threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 1
 
 
 @dataclass(frozen=True)
@@ -51,21 +64,31 @@ class _Kept:
     weight: float
 
 
-@dataclass(frozen=True)
-class _Mapped:
-    """The map of a sample, half precision: a maximum of rounded maps is the rounded maximum."""
+@dataclass
+class _Block:
+    """The maximum over the maps of a few samples that follow each other."""
 
-    kept: _Kept
-    values: NDArray[np.float16]
+    samples: list[_Kept] = field(default_factory=list)
+    values: Values | None = None
+
+    def add(self, kept: _Kept, mapped: Values) -> None:
+        """One more sample; an invalid one is counted and enters no maximum."""
+        self.samples.append(kept)
+        if kept.weight > 0:
+            self.values = mapped.copy() if self.values is None else np.maximum(self.values, mapped)
+
+    def within(self, start_ns: int, end_ns: int) -> bool:
+        """Whether all of it was captured in [start_ns, end_ns]."""
+        return start_ns <= self.samples[0].captured_ns and self.samples[-1].captured_ns <= end_ns
 
 
 @dataclass
 class StreamingMemory:
-    """One tracklet: the trunk's states, samples whose maps have not come out, and the maps that have."""
+    """One tracklet: the trunk's states, samples whose maps are yet to come, and blocks of those that came."""
 
     states: States
     waiting: deque[_Kept] = field(default_factory=deque)
-    mapped: deque[_Mapped] = field(default_factory=deque)
+    blocks: deque[_Block] = field(default_factory=deque)
     torsos_m: list[float] = field(default_factory=list)
 
 
@@ -88,12 +111,18 @@ class StreamingEmbedder:
                 wanted="a net without motion channels",
                 fix="Train it with delta_joint: false, or run its window graph",
             )
-        self._run_trunk: Runner = runner(trunk, "openvino")
-        self._run_head: Runner = runner(head, "openvino")
-        self._fresh = {name: np.zeros((1, *shapes[name]), np.float32) for name in self._net.states}
+        self._trunk = _loaded(trunk, self._config, self._config.batch)
+        self._head = _loaded(head, self._config, 1)
+        self._fresh = {name: np.zeros(shapes[name], np.float32) for name in self._net.states}
+        self._most_blocks = -(-self._config.memory_samples // self._config.block_samples)
         # embed_1 and embed_2 of one net are not comparable.
         digest = f"{self._net.digest[:24]}-{self._net.embedding}"
         self._model = ModelInfo(self._net.family, digest, self._net.strips * self._net.strip_numbers)
+
+    @property
+    def nets(self) -> tuple[NetInfo, NetInfo]:
+        """What runs the trunk and the head."""
+        return self._trunk.describe(), self._head.describe()
 
     @property
     def model(self) -> ModelInfo:
@@ -102,61 +131,93 @@ class StreamingEmbedder:
 
     def open(self) -> StreamingMemory:
         """Fresh memory for a new tracklet."""
-        return StreamingMemory(dict(self._fresh), mapped=deque(maxlen=self._config.memory_samples))
+        return StreamingMemory(dict(self._fresh), blocks=deque(maxlen=self._most_blocks))
 
     def extend(self, memories: Sequence[StreamingMemory], samples: Sequence[Sample]) -> None:
-        """One frame of each sample's track through the trunk.
+        """One frame of each sample's track through the trunk, in batches over all tracks.
 
-        One by one, not as a batch: so a person's numbers do not depend on who else is in view.
+        A memory that occurs several times goes through in as many turns.
         """
-        for memory, sample in zip(memories, samples, strict=True):
-            frame = prepare(self._net.input, self._walk(memory, sample))
-            weight = sample.weight if sample.valid else 0.0
-            memory.waiting.append(_Kept(sample.captured_ns, weight))
-            memory.states, mapped = self._step(memory.states, frame, real=True)
-            if len(memory.waiting) > self._net.look_ahead:
-                memory.mapped.append(_Mapped(memory.waiting.popleft(), mapped.astype(np.float16)))
+        for turn in _turns(memories):
+            chosen = [(memories[place], samples[place]) for place in turn]
+            frames = [prepare(self._net.input, self._walk(memory, sample))[0] for memory, sample in chosen]
+            for memory, sample in chosen:
+                weight = sample.weight if sample.valid else 0.0
+                memory.waiting.append(_Kept(sample.captured_ns, weight))
+            for (memory, _), mapped in zip(chosen, self._step([m for m, _ in chosen], frames), strict=True):
+                if len(memory.waiting) > self._net.look_ahead:
+                    self._keep(memory, mapped)
+
+    def settle(self, memory: StreamingMemory) -> None:
+        """The segment ended: bring out the maps that still wait for frames to come."""
+        blank = np.zeros(self._net.frame_shape, np.float32)
+        lag = self._net.look_ahead - len(memory.waiting)
+        for turn in range(self._net.look_ahead if memory.waiting else 0):
+            (mapped,) = self._step([memory], [blank], real=False)
+            if turn >= lag:
+                self._keep(memory, mapped)
 
     def cut(self, memory: StreamingMemory) -> None:
         """The segment ended: the next sample begins another one, with another scale."""
         memory.states = dict(self._fresh)
         memory.waiting.clear()
-        memory.mapped.clear()
+        memory.blocks.clear()
         memory.torsos_m.clear()
 
     def embed(self, memory: StreamingMemory, start_ns: int, end_ns: int) -> Answer | None:
-        """The vector of the samples captured in [start_ns, end_ns]; None where none of them is valid."""
-        window = [
-            mapped
-            for mapped in (*memory.mapped, *self._rest(memory))
-            if start_ns <= mapped.kept.captured_ns <= end_ns and mapped.kept.weight > 0
-        ]
-        if not window:
+        """The vector of the blocks captured in [start_ns, end_ns]; None where no sample of them is valid."""
+        window = [block for block in memory.blocks if block.within(start_ns, end_ns)]
+        maps = [block.values for block in window if block.values is not None]
+        if not maps:
             return None
-        best = window[0].values
-        for mapped in window[1:]:
-            best = np.maximum(best, mapped.values)
-        (vector,) = self._run_head({MAP: best.astype(np.float32)}).values()
+        best = maps[0] if len(maps) == 1 else np.maximum.reduce(maps)
+        (vector,) = self._head.run({MAP: best[None]}).values()
         length = float(np.linalg.norm(vector[0]))
         if not length > 0:
             return None
-        quality = float(np.mean([mapped.kept.weight for mapped in window]))
-        return Answer((vector[0] / np.float32(length)).astype(np.float32), len(window), quality)
+        kept = [one for block in window for one in block.samples]
+        weights = [one.weight for one in kept if one.weight > 0]
+        return Answer(
+            (vector[0] / np.float32(length)).astype(np.float32),
+            len(weights),
+            float(np.mean(weights)),
+            start_ns=kept[0].captured_ns,
+            end_ns=kept[-1].captured_ns,
+        )
 
-    def _rest(self, memory: StreamingMemory) -> list[_Mapped]:
-        """The maps still to come, were the segment to end here; the memory is left as it is."""
-        states, rest = memory.states, []
-        blank = np.zeros((1, *self._net.frame_shape), np.float32)
-        lag = self._net.look_ahead - len(memory.waiting)
-        for k in range(self._net.look_ahead):
-            states, mapped = self._step(states, blank, real=False)
-            if k >= lag:
-                rest.append(_Mapped(memory.waiting[k - lag], mapped.astype(np.float16)))
-        return rest
+    def _keep(self, memory: StreamingMemory, mapped: Values) -> None:
+        """The oldest waiting sample's map goes into the newest block, or begins another."""
+        if not memory.blocks or len(memory.blocks[-1].samples) >= self._config.block_samples:
+            memory.blocks.append(_Block())
+        memory.blocks[-1].add(memory.waiting.popleft(), mapped)
 
-    def _step(self, states: States, frame: Values, *, real: bool) -> tuple[States, Values]:
-        out = self._run_trunk({FRAMES: frame, REAL: np.full((1, 1), real, np.float32), **states})
-        return {name: out[NEXT + name] for name in self._net.states}, out[MAP]
+    def _step(
+        self, memories: Sequence[StreamingMemory], frames: Sequence[Values], *, real: bool = True
+    ) -> list[Values]:
+        """The trunk over one frame of each memory, whose states go on; the maps that come out."""
+        size, maps = self._config.batch, []
+        for low in range(0, len(memories), size):
+            group, pictures = memories[low : low + size], frames[low : low + size]
+            out = self._trunk.run(self._batch(group, pictures, real=real))
+            for row, memory in enumerate(group):
+                # Copies: a view would keep the whole batch alive as long as its longest-lived track.
+                memory.states = {name: out[NEXT + name][row].copy() for name in self._net.states}
+                maps.append(out[MAP][row])
+        return maps
+
+    def _batch(
+        self, memories: Sequence[StreamingMemory], frames: Sequence[Values], *, real: bool
+    ) -> Mapping[str, Values]:
+        """The trunk's inputs, filled up with blanks to the fixed number of rows."""
+        empty = self._config.batch - len(memories)
+        blank = np.zeros(self._net.frame_shape, np.float32)
+        arrays = {
+            name: np.stack([*(memory.states[name] for memory in memories), *[self._fresh[name]] * empty])
+            for name in self._net.states
+        }
+        arrays[FRAMES] = np.stack([*frames, *[blank] * empty])
+        arrays[REAL] = np.full((self._config.batch, 1), real, np.float32)
+        return arrays
 
     def _walk(self, memory: StreamingMemory, sample: Sample) -> Walk:
         """One frame, its depth in torsos of the segment's first frames."""
@@ -167,6 +228,24 @@ class StreamingEmbedder:
                 memory.torsos_m.append(body_scale(joints, GAITWAY16, confidence=False))
         scale_m = float(np.median(memory.torsos_m)) if memory.torsos_m else None
         return Walk(sample.silhouette.numpy()[None], sample.joints_2d.numpy()[None], joints, scale_m=scale_m)
+
+
+def _turns(memories: Sequence[StreamingMemory]) -> list[list[int]]:
+    """Places of ``memories`` in turns that hold each memory at most once, in the order given."""
+    seen: dict[int, int] = {}
+    turns: list[list[int]] = []
+    for place, memory in enumerate(memories):
+        turn = seen.get(id(memory), 0)
+        seen[id(memory)] = turn + 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(place)
+    return turns
+
+
+def _loaded(path: Path, config: StreamingConfig, batch: int) -> Net:
+    options = NetOptions(precision=config.precision, threads=config.threads, batch=batch)
+    return load_net(path, config.runtime, options)
 
 
 def _read(path: Path) -> tuple[NetMetadata, dict[str, tuple[int, ...]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,17 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Answer:
-    """A window's unit-length vector, the number of valid samples in it and their mean weight."""
+    """A window's unit-length vector, the number of valid samples in it and their mean weight.
+
+    ``start_ns`` and ``end_ns``: the capture times of its first and last sample, where they differ from those
+    asked for.
+    """
 
     vector: Vector
     samples: int
     quality: float
+    start_ns: int | None = None
+    end_ns: int | None = None
 
 
 class Embedder(Protocol):
@@ -59,4 +65,13 @@ class Embedder(Protocol):
 
     def embed(self, memory: Any, start_ns: int, end_ns: int) -> Answer | None:
         """The answer for the samples captured in [start_ns, end_ns]; None where none is valid."""
+        ...
+
+
+@runtime_checkable
+class Lagging(Protocol):
+    """An embedder whose net looks some frames ahead, so that the last samples wait for those to come."""
+
+    def settle(self, memory: Any) -> None:
+        """The segment ended, nothing more comes: let what waits into the answers."""
         ...

@@ -52,9 +52,11 @@ class OpenVinoNet:
         self._options = options or NetOptions()
         core = ov.Core()
         model = _prepare(_read(core, path), path, self._options, pixels)
+        # Compiling gives tensors further names; ours are those of the file, in the same order.
+        names = [[port.get_any_name() for port in ports] for ports in (model.inputs, model.outputs)]
         compiled = _compile(core, model, path, device, self._options)
-        self._inputs = _specs(compiled.inputs)
-        self._outputs = _specs(compiled.outputs)
+        self._inputs = _specs(names[0], compiled.inputs)
+        self._outputs = _specs(names[1], compiled.outputs)
         self._requests = [compiled.create_infer_request() for _ in range(max(self._options.streams, 1))]
         self._info = NetInfo(
             name=path.name,
@@ -174,12 +176,12 @@ def _compile(
         raise WeightsError(f"cannot compile this net ({_first_line(error)})", where=str(path)) from error
 
 
-def _specs(ports: Sequence[Any]) -> dict[str, TensorSpec]:
+def _specs(names: Sequence[str], ports: Sequence[Any]) -> dict[str, TensorSpec]:
     specs = {}
-    for port in ports:
+    for name, port in zip(names, ports, strict=True):
         dtype = port.get_element_type().to_dtype().name
         sides = (FREE if side.is_dynamic else side.get_length() for side in port.get_partial_shape())
-        specs[port.get_any_name()] = TensorSpec(port.get_any_name(), dtype, tuple(sides))
+        specs[name] = TensorSpec(name, dtype, tuple(sides))
     return specs
 
 

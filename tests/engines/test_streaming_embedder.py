@@ -6,7 +6,7 @@ import torch
 
 from engines.export import export_onnx
 from engines.streaming_embedder import StreamingConfig, StreamingEmbedder
-from gait.embedder import Answer, Embedder
+from gait.embedder import Answer, Embedder, Lagging
 from gait.inputs import Walk, prepare
 from gait.models import registry
 from gait.models.family import GaitNet
@@ -17,6 +17,7 @@ from stream.messages import Array, Sample, TrackletId
 from tests.strategies_skeletons import worn
 
 STEP_NS = 40_000_000
+SINGLE = StreamingConfig(block_samples=1)
 NETS = ("deepgaitv2", "silskeletongait")
 
 
@@ -45,7 +46,7 @@ def nets(tmp_path_factory) -> dict[str, tuple[GaitNet, StreamingEmbedder]]:
         torch.manual_seed(3)
         net = worn(registry.build(name, "tiny"))
         export_onnx(net, folder / name, frames=8)
-        made[name] = (net, StreamingEmbedder(folder / name))
+        made[name] = (net, StreamingEmbedder(folder / name, SINGLE))
     return made
 
 
@@ -70,28 +71,85 @@ def whole(net: GaitNet, walk: Walk, valid: list[bool]) -> np.ndarray:
 
 @pytest.mark.parametrize("name", NETS)
 def test_a_window_is_one_forward_over_the_segment(nets, name) -> None:
-    """All of it, a part of it, with refused samples left out of the maximum: within half precision."""
+    """All of it, a part of it, with refused samples left out of the maximum: to 1e-5."""
     net, embedder = nets[name]
     walk = sample_walk(1, 12)
     memory = fed(embedder, samples_of(walk, invalid=(4, 5)))
+    embedder.settle(memory)
     for start, end in ((0, 11), (3, 8), (11, 11)):
         answer = answered(embedder.embed(memory, start * STEP_NS, end * STEP_NS))
         marks = [start <= t <= end and t not in (4, 5) for t in range(12)]
-        np.testing.assert_allclose(answer.vector, whole(net, walk, marks), atol=1e-3)
-        assert answer.samples == sum(marks)
+        np.testing.assert_allclose(answer.vector, whole(net, walk, marks), atol=1e-5)
+        assert (answer.samples, answer.start_ns, answer.end_ns) == (
+            sum(marks),
+            start * STEP_NS,
+            end * STEP_NS,
+        )
         assert np.linalg.norm(answer.vector) == pytest.approx(1, abs=1e-6)
     assert embedder.embed(memory, 4 * STEP_NS, 5 * STEP_NS) is None
     assert embedder.embed(memory, 50 * STEP_NS, 60 * STEP_NS) is None
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_an_answer_in_mid_segment_covers_what_has_come_out(nets, name) -> None:
+    """Of frames whose neighbours are known; it equals the whole segment's forward, frames to come included."""
+    net, embedder = nets[name]
+    walk, lag = sample_walk(1, 14), 3
+    samples, memory = samples_of(walk), embedder.open()
+    for t, sample in enumerate(samples):
+        embedder.extend([memory], [sample])
+        answer = embedder.embed(memory, 0, sample.captured_ns)
+        assert (answer is None) == (t < lag)
+        if answer is not None:
+            marks = [frame <= t - lag for frame in range(14)]
+            np.testing.assert_allclose(answer.vector, whole(net, walk, marks), atol=1e-5)
+            assert answer.end_ns == (t - lag) * STEP_NS
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_random_tracks_with_gaps_and_hops_are_exact(nets, tmp_path, batch: int) -> None:
+    """Tracks that begin and end anywhere, side by side, cut and refused at random: each answer to 1e-5."""
+    net, _ = nets["deepgaitv2"]
+    export_onnx(net, tmp_path / "net", frames=4)
+    embedder = StreamingEmbedder(tmp_path / "net", StreamingConfig(block_samples=2, batch=batch))
+    rng = np.random.default_rng(batch)
+    tracks = []
+    for n in range(6):
+        length = int(rng.integers(5, 16))
+        walk = sample_walk(n, length)
+        refused = tuple(int(t) for t in np.flatnonzero(rng.random(length) < 0.2))
+        tracks.append((walk, samples_of(walk, n, refused), int(rng.integers(0, 6)), embedder.open()))
+    for now in range(22):
+        due = [
+            (memory, samples[now - begin])
+            for _, samples, begin, memory in tracks
+            if 0 <= now - begin < len(samples)
+        ]
+        if due:
+            embedder.extend([memory for memory, _ in due], [sample for _, sample in due])
+    for walk, samples, _, memory in tracks:
+        embedder.settle(memory)
+        for _ in range(3):
+            start, end = sorted(int(t) for t in rng.integers(0, len(samples), 2))
+            answer = embedder.embed(memory, start * STEP_NS, end * STEP_NS)
+            first = start + start % 2
+            last = end if end == len(samples) - 1 or end % 2 else end - 1
+            marks = [first <= t <= last and samples[t].valid for t in range(len(samples))]
+            assert (answer is None) == (not any(marks))
+            if answer is not None:
+                np.testing.assert_allclose(answer.vector, whole(net, walk, marks), atol=1e-5)
+
+
 def test_asking_changes_nothing(nets) -> None:
-    """An answer halfway leaves what comes after as it would have been; a short segment can answer too."""
+    """An answer halfway leaves what comes after as it would have been."""
     _, embedder = nets["deepgaitv2"]
     samples = samples_of(sample_walk(2, 9))
     asked, quiet = embedder.open(), fed(embedder, samples)
     for sample in samples:
         embedder.extend([asked], [sample])
-        answered(embedder.embed(asked, 0, sample.captured_ns))
+        embedder.embed(asked, 0, sample.captured_ns)
+    for memory in (asked, quiet):
+        embedder.settle(memory)
     one, other = (answered(embedder.embed(m, 0, 9 * STEP_NS)) for m in (asked, quiet))
     np.testing.assert_array_equal(one.vector, other.vector)
     assert one.quality == pytest.approx(np.mean([1.0, 0.5] * 4 + [1.0]))
@@ -123,13 +181,27 @@ def test_after_a_cut_nothing_is_left_of_before(nets) -> None:
 
 
 def test_memory_is_bounded(nets, tmp_path) -> None:
-    """Old maps make way; what is left is what a window over the newest samples sees."""
+    """Old blocks make way; what is left is what a window over the newest samples sees."""
     net, _ = nets["deepgaitv2"]
     export_onnx(net, tmp_path / "net", frames=4)
-    small = StreamingEmbedder(tmp_path / "net", StreamingConfig(memory_samples=4))
+    small = StreamingEmbedder(tmp_path / "net", StreamingConfig(memory_samples=4, block_samples=3))
     memory = fed(small, samples_of(sample_walk(1, 14)))
-    assert len(memory.mapped) == 4
-    assert answered(small.embed(memory, 0, 20 * STEP_NS)).samples == 4 + 3
+    assert len(memory.blocks) == 2
+    answer = answered(small.embed(memory, 0, 20 * STEP_NS))
+    assert (answer.samples, answer.start_ns, answer.end_ns) == (5, 6 * STEP_NS, 10 * STEP_NS)
+    small.settle(memory)
+    assert answered(small.embed(memory, 0, 20 * STEP_NS)).end_ns == 13 * STEP_NS
+
+
+def test_a_segment_shorter_than_the_look_ahead_is_settled_too(nets) -> None:
+    net, embedder = nets["deepgaitv2"]
+    walk = sample_walk(1, 2)
+    memory = fed(embedder, samples_of(walk))
+    assert embedder.embed(memory, 0, STEP_NS) is None
+    embedder.settle(memory)
+    answer = answered(embedder.embed(memory, 0, STEP_NS))
+    np.testing.assert_allclose(answer.vector, whole(net, walk, [True, True]), atol=1e-5)
+    assert isinstance(embedder, Lagging)
 
 
 def test_a_model_says_which_embedding_it_gives(nets, tmp_path) -> None:
