@@ -1,5 +1,8 @@
 """Masks and joints without colours, under a millisecond a frame: data to train on by the thousand.
 
+    person = sample_person(seed, population=STREET).under(sample_conditions(seed, visit))
+    walk = aligned(pass_by(person, sample_view(seed, number), frames=60, visit=visit), GAITWAY16)
+
 Every ring of a walker's flesh is an ellipse in the picture. Its furthest points in ``DIRECTIONS`` directions
 are known in closed form, and the further of two neighbouring rings' points make the convex outline of the
 flesh between them; the mask is all of these filled.
@@ -19,10 +22,12 @@ from gait.skeleton import BLAZEPOSE33, Layout, convert
 from gait.walkers.camera import NEAR_M, Camera
 from gait.walkers.flesh import dress
 from gait.walkers.landmarks import landmarks
-from gait.walkers.motion import Pose
+from gait.walkers.motion import Pose, Walk
 from gait.walkers.person import Person
 from gait.walkers.tubes import Tube, low_rings
+from gait.walkers.variation import as_walked
 from gait.walkers.vectors import Floats
+from gait.walkers.views import View
 
 DIRECTIONS = 16
 MASK_PX = 128.0
@@ -32,6 +37,8 @@ SHIFT = 4
 """Fixed-point bits of a corner's position."""
 EDGE_PX = 0.5
 """cv2 fills the pixels under an outline's border too: outlines are drawn narrower by this much."""
+LENGTH_SHARE = 1.1
+"""A path is this much longer than what is seen of the walk."""
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 TURN = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
 TOWARDS = np.stack([np.cos(TURN), np.sin(TURN)], axis=1).astype(np.float32)
@@ -84,6 +91,22 @@ def see(person: Person, pose: Pose, camera: Camera, mask_px: float = MASK_PX) ->
     pixels, _ = camera.project(joints)
     place = np.column_stack([scale, corner])
     return Sight(masks, place, boxes, pixels, camera.to_camera(joints), ahead & inside)
+
+
+def pass_by(
+    person: Person, view: View, frames: int, visit: int | None = None, phase: float = 0.0, fps: float = 25.0
+) -> Sight:
+    """``frames`` instants of a person passing a camera: the quick way to a training sequence.
+
+    The same person under other conditions, on another ``visit``, in another ``view`` or from another
+    ``phase`` (strides) of the gait makes another sequence of the same identity. The same arguments always
+    give the same bytes.
+    """
+    seconds = frames / fps
+    path = view.path(LENGTH_SHARE * as_walked(person, visit).gait.speed * person.conditions.pace * seconds)
+    walk = Walk(person, path, phase=phase, visit=visit)
+    times = (walk.timing.seconds - seconds) / 2 + np.arange(frames) / fps
+    return see(walk.person, walk.pose(times), view.camera)
 
 
 def aligned(sight: Sight, layout: Layout = BLAZEPOSE33, width: int = WIDTH) -> Inputs:

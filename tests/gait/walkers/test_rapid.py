@@ -11,9 +11,10 @@ from gait.walkers.landmarks import landmarks
 from gait.walkers.motion import Walk
 from gait.walkers.path import Path
 from gait.walkers.person import sample_person
-from gait.walkers.rapid import MASK_PX, Sight, aligned, see
+from gait.walkers.population import STREET
+from gait.walkers.rapid import MASK_PX, Sight, aligned, pass_by, see
 from gait.walkers.render import draw_person
-from gait.walkers.views import path_past
+from gait.walkers.views import path_past, sample_view
 
 CAMERA = Camera(480, 360, focal=330.0, height=1.3, pitch=0.05)
 TIMES = np.arange(0.4, 1.6, 0.04)
@@ -145,3 +146,40 @@ def test_views_name_the_way_somebody_passes(view_deg: float, way: tuple[int, int
     middle = path.at(path.length / 2)
     assert np.allclose(middle.forward[:2], way, atol=0.02)
     assert np.allclose(middle.at, (0.0, 5.0), atol=0.02)
+
+
+def test_a_pass_is_walked_in_view_and_comes_again() -> None:
+    person = sample_person(5, population=STREET)
+    whole = []
+    for number in range(12):
+        view = sample_view(5, number, view_deg=45.0 * number)
+        first, again = (pass_by(person, view, 20, visit=number, phase=0.3) for _ in range(2))
+        assert first.masks.shape[0] == 20
+        assert np.array_equal(first.masks, again.masks)
+        assert first.masks.any(axis=(1, 2)).all()
+        assert np.abs((view.view_deg - 45 * number + 180) % 360 - 180) < 8
+        travelled = np.linalg.norm(first.joints_3d[-1, 24] - first.joints_3d[0, 24])
+        assert travelled == pytest.approx(person.gait.speed * 19 / 25, rel=0.2)
+        whole.append(first.whole.mean())
+    assert np.mean(whole) > 0.75
+
+
+def test_passes_views_and_phases_make_different_sequences_of_one_person() -> None:
+    person = sample_person(5, population=STREET)
+    view = sample_view(5, 1, view_deg=90)
+    base = aligned(pass_by(person, view, 10, visit=0)).silhouettes
+    others = (
+        pass_by(person, view, 10, visit=1),
+        pass_by(person, view, 10, visit=0, phase=0.4),
+        pass_by(person, sample_view(5, 2, view_deg=90), 10, visit=0),
+    )
+    for other in others:
+        assert (aligned(other).silhouettes != base).mean() > 0.01
+
+
+def test_views_hold_every_direction_and_low_and_high_cameras() -> None:
+    views = [sample_view(seed) for seed in range(200)]
+    counts, _ = np.histogram([view.view_deg for view in views], bins=6, range=(0, 360))
+    assert counts.min() > 15
+    assert np.ptp([view.camera.height for view in views]) > 2
+    assert 0.2 < np.mean([view.bend != 0 for view in views]) < 0.5
