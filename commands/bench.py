@@ -16,6 +16,7 @@ BENCHES = {
     "endtoend": "the whole pipeline against the floor: decoding and net time alone",
     "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
     "tracking": "windows, ids and switches against a known tracker",
+    "gallery": "enrolling, starting and searching up to a million templates, beside plain FAISS",
     "training": "clips a second of the loader and of a training step, beside the floor",
     "models": "sequences a second for each gait family in each runtime",
 }

@@ -26,6 +26,8 @@ from stream.errors import ConfigError
 from stream.sources import SourceOptions, redact
 from trackers.config import TrackConfig
 
+__all__ = ["CameraConfig", "EventsConfig", "GalleryConfig", "PipelineConfig", "load_config"]
+
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 ANSWERS: Final = ("perceive", "track", "embed", "identify")
 """The parts that decide what is answered; transport, paths and endpoints do not."""

@@ -120,13 +120,13 @@ def one_line(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise GalleryError(f"cannot be used: {reason}", where=f"gallery {path}") from error
 
 
-def _explained(error: sqlite3.Error, path: Path) -> GalleryError:
+def explained(error: sqlite3.Error, path: Path) -> GalleryError:
     """What a user can do about a SQLite error."""
     where, text = f"gallery {path}", str(error).lower()
     if "malformed" in text or "not a database" in text or "corrupt" in text:

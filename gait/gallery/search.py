@@ -6,11 +6,12 @@ which on our machines beat its own loop. After a change only those it was about 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import faiss
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,8 +39,7 @@ def check_model(gallery: GalleryReader, model: str) -> None:
         raise GalleryError(what, where=f"gallery {gallery.path}", wanted=f"model {model[:12]}", fix=fix)
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The people nearest to one vector, best first, each once, and their best template's score."""
 
     people: tuple[str, ...]
@@ -114,11 +114,11 @@ class TemplateIndex:
         """The people of the ``count`` templates nearest to each vector (Q, D), as the gallery is now."""
         self.refresh()
         queries = self._checked(vectors)
-        if not len(self._matrix):
-            return [Found((), ())] * len(queries)
-        scores, rows = _nearest(queries, self._matrix.vectors, min(count, len(self._matrix)))
         owners = self._matrix.owners
-        return [_found(owners, row, score) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)]
+        if not owners:
+            return [Found((), ())] * len(queries)
+        scores, rows = _nearest(queries, self._matrix.vectors, min(count, len(owners)))
+        return [_found(owners, *best) for best in zip(rows.tolist(), scores.tolist(), strict=True)]
 
     def scores(self, vectors: Vectors) -> Vectors:
         """(Q, people): the inner product of each vector (Q, D) with each person's nearest template."""
@@ -142,7 +142,8 @@ class TemplateIndex:
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
             what = f"vectors of shape {vectors.shape} cannot be looked up"
             raise MessageError(what, wanted=f"(n, {self.dimension})")
-        if not np.isfinite(np.dot(vectors.ravel(), vectors.ravel())):
+        flat = vectors.ravel()
+        if not math.isfinite(np.dot(flat, flat)):
             raise MessageError("a vector to look up holds NaN or infinity", wanted="finite numbers")
         return self._gallery.vault.turned(np.ascontiguousarray(vectors, dtype=np.float32))
 

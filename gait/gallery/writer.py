@@ -87,10 +87,16 @@ class GalleryWriter(GalleryReader):
             self._lock: WriterLock | None = WriterLock(path, endpoint)
         try:
             self._open(path, key, clock, Vault.fresh(key, cancelable=cancelable).locks())
+            self._epoch = super().epoch
             self._scrub(compact=False)  # a writer that was killed may have left removed bytes in the log
         except BaseException:
             self._lock.release()
             raise
+
+    @property
+    def epoch(self) -> int:
+        """How many changes the gallery has seen; nobody else can make one, so it need not be read."""
+        return self._epoch
 
     def close(self) -> None:
         """Close the database and let the next writer in; may be called twice."""
@@ -228,6 +234,7 @@ class GalleryWriter(GalleryReader):
             chained = rows.chained(row, last[0] if last else "")
             self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)", _fields(chained))
             self._remember(epoch, change)
+        self._epoch = epoch
 
     def _remember(self, epoch: int, change: Change) -> None:
         """Note whom the change was about, and how to undo it; let go of what is too old for either."""
