@@ -45,7 +45,7 @@ VERBS = {
     "bench": Verb("bench", "measure, beside a peer and the limit", "bench endtoend --json"),
     "doctor": Verb("doctor", "say what this machine has, what is missing and what to do", "doctor"),
     "models": Verb("models", "show, check or import gait models", "models show silskeletongait"),
-    "export": Verb("export", "turn a gait model into a compiled graph", "export gaitgraph2 --format onnx"),
+    "export": Verb("export", "turn a net into a compiled graph", "export gaitgraph2 --format onnx"),
     "prepare": Verb(
         "prepare", "bring a data set into our form", "prepare casia-b GaitDatasetB-silh data/casia-b"
     ),

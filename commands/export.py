@@ -1,28 +1,44 @@
-"""``run_pipeline.py export``: a gait model as compiled graphs, with the proof that they compute the same."""
+"""``run_pipeline.py export``: a net as compiled graphs, with the proof that they compute the same."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich.table import Table
 
-from commands.cli import add_json_argument, out, print_json, say
+from commands.cli import add_json_argument, out, print_json, progress, say
 from commands.extras import needing_extra
 from commands.models import FAMILIES
+from engines.weights import POSE_DETECTOR, POSE_LANDMARKS, ensure
+from stream.errors import ConfigError
 
-CHECKED_SEQUENCES = 2
+CHECKED_SEQUENCES: Final = 2
+BLAZEPOSE: Final = "blazepose"
+WINDOW: Final = ".window.onnx"
+FORMATS: Final = ("onnx", "openvino", "tensorrt")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """A family, its weights, and where to write."""
-    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(FAMILIES)}")
+    """A family and its weights, or the pose nets, or any ONNX; and where to write."""
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help=f"one of {', '.join(FAMILIES)}; {BLAZEPOSE} for the pose nets; or the path of an .onnx",
+    )
     parser.add_argument("--weights", type=Path, help="a .safetensors of ours (default: fresh random weights)")
     parser.add_argument("--size", default="tiny", help="without --weights: which size (default tiny)")
-    parser.add_argument("--format", choices=("onnx",), default="onnx", help="what to write (default onnx)")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="onnx",
+        help="onnx; openvino adds its .xml; tensorrt adds an engine for this machine's GPU (default onnx)",
+    )
     parser.add_argument("--frames", type=int, help="frames of the window's graph (default: the family's)")
+    parser.add_argument("--batch", type=int, default=32, help="tensorrt: the largest batch (default 32)")
     parser.add_argument("--out", type=Path, metavar="STEM", help="path without ending (out/export/NAME)")
     parser.add_argument(
         "--embedding", choices=("embed_1", "embed_2"), default="embed_1", help="before or after the neck"
@@ -32,7 +48,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the graphs, then run them beside torch; 1 if they differ by more than the limit."""
+    """Write the graphs, then run them beside their source; 1 if they differ by more than the limit."""
+    if arguments.batch < 1:
+        raise ConfigError(f"--batch {arguments.batch}", wanted="1 or more")
+    files, parity = _onnx(arguments)
+    files = [*files, *_compiled(arguments, files)]
+    good = all(one.ok for one in parity)
+    if arguments.json:
+        print_json(
+            {
+                "files": [str(path) for path in files],
+                "parity": [{**msgspec.to_builtins(one), "ok": one.ok} for one in parity],
+                "ok": good,
+            }
+        )
+        return 0 if good else 1
+    for path in files:
+        say(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    if parity:
+        out.print(_table(parity))
+    return 0 if good else 1
+
+
+def _onnx(arguments: argparse.Namespace) -> tuple[list[Path], Sequence[Any]]:
+    """The ONNX files asked for, written or at hand, and how they compare with what they were made from."""
+    if arguments.name.endswith(".onnx"):
+        path = Path(arguments.name)
+        needing_extra("engines.runtimes.engine_check").load_graph(path)
+        return [path], ()
+    if arguments.name == BLAZEPOSE:
+        return _blazepose(arguments)
     export = needing_extra("engines.export")
     net: Any = _net(arguments)
     stem = arguments.out or Path("out/export") / arguments.name.replace("++", "_pp")
@@ -44,27 +89,54 @@ def run(arguments: argparse.Namespace) -> int:
         frames = export.read_metadata(written.window).frames
         sequences = [net.example(1, frames) for _ in range(CHECKED_SEQUENCES)]
         parity = export.check_parity(net, written, sequences, arguments.embedding)
-    good = all(one.ok for one in parity)
-    if arguments.json:
-        print_json(
-            {
-                "files": [str(path) for path in written.files],
-                "parity": [{**msgspec.to_builtins(one), "ok": one.ok} for one in parity],
-                "ok": good,
-            }
-        )
-        return 0 if good else 1
-    for path in written.files:
-        say(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
-    if parity:
-        table = Table(box=None, pad_edge=False)
-        for heading in ("runtime", "graph", "against", "error", "limit", ""):
-            table.add_column(heading)
-        for one in parity:
-            verdict = "[green]same[/]" if one.ok else "[red]differs[/]"
-            table.add_row(one.runtime, one.form, one.against, f"{one.error:.1e}", f"{one.limit:.0e}", verdict)
-        out.print(table)
-    return 0 if good else 1
+    return list(written.files), parity
+
+
+def _blazepose(arguments: argparse.Namespace) -> tuple[list[Path], Sequence[Any]]:
+    """Both pose nets from their .tflite."""
+    converter, judge = needing_extra("engines.tflite_to_onnx"), needing_extra("engines.parity")
+    stem, files, parity = arguments.out or Path("out/export") / BLAZEPOSE, [], []
+    for weights in (POSE_DETECTOR, POSE_LANDMARKS):
+        source = ensure(weights)
+        target = stem.with_name(f"{stem.name}.{source.stem}.onnx")
+        files.append(converter.convert(source, target))
+        if not arguments.no_check:
+            parity += judge.tflite_parity(source, target)
+    return files, parity
+
+
+def _compiled(arguments: argparse.Namespace, files: Sequence[Path]) -> list[Path]:
+    """What the chosen runtime loads, beside each ONNX."""
+    if arguments.format == "onnx":
+        return []
+    compiled = needing_extra("engines.compiled")
+    if arguments.format == "openvino":
+        return [compiled.to_openvino(path) for path in files]
+    made = []
+    for path in files:
+        with progress(f"building {path.stem}", None) as bar:
+            options = _profile(path, arguments.batch)
+            made.append(compiled.to_tensorrt(path, options, lambda _, done, total, b=bar: b.set(done, total)))
+    return made
+
+
+def _profile(path: Path, batch: int) -> Any:
+    """The engine's batches; the rows of a window's graph are whole sequences."""
+    sequence = 1
+    if path.name.endswith(WINDOW):
+        sequence = needing_extra("engines.export").read_metadata(path).frames
+    options = needing_extra("engines.runtimes.tensorrt_build").BuildOptions
+    return options((sequence, min(4, batch) * sequence, batch * sequence))
+
+
+def _table(parity: Sequence[Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("runtime", "graph", "against", "error", "limit", ""):
+        table.add_column(heading)
+    for one in parity:
+        verdict = "[green]same[/]" if one.ok else "[red]differs[/]"
+        table.add_row(one.runtime, one.form, one.against, f"{one.error:.1e}", f"{one.limit:.0e}", verdict)
+    return table
 
 
 def _net(arguments: argparse.Namespace) -> Any:

@@ -12,6 +12,8 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from engines.runtimes.choose import load_net
+from engines.runtimes.net import NetOptions
 from stream.errors import ResourceError, WeightsError
 
 Values = NDArray[np.float32]
@@ -22,14 +24,17 @@ RUNTIMES: Final[tuple[Runtime, ...]] = ("openvino", "onnxruntime")
 # Of the output's largest value. Kernels add in different orders; f32 leaves two orders of magnitude of room.
 WINDOW_LIMIT: Final = 1e-4
 STREAMING_LIMIT: Final = 1e-5
+# The pose nets are fifty layers deep and their masks' logits reach 1500.
+TFLITE_LIMIT: Final = 1e-3
+CHECKED_PICTURES: Final = 3
 
 
 class Parity(msgspec.Struct, frozen=True):
     """One comparison: ``error`` is the largest difference over the reference's largest value."""
 
     runtime: Runtime
-    form: Literal["window", "streaming"]
-    against: Literal["torch", "window"]
+    form: Literal["window", "streaming", "net"]
+    against: Literal["torch", "window", "tflite"]
     error: float
     limit: float
 
@@ -121,3 +126,25 @@ def relative_error(found: NDArray[Any], wanted: NDArray[Any]) -> float:
     if not np.isfinite(difference):
         return float("inf")
     return difference / largest if largest > 0 else difference
+
+
+def tflite_parity(tflite: Path, converted: Path) -> list[Parity]:
+    """The converted net in each runtime, several pictures at once, against the .tflite one by one."""
+    reference = load_net(tflite, "openvino", NetOptions(threads=1))
+    ((name, spec),) = reference.inputs.items()
+    pictures = np.random.default_rng(0).random((CHECKED_PICTURES, *spec.shape[1:])).astype(np.float32)
+    wanted = [reference.run({name: pictures[k : k + 1]}) for k in range(CHECKED_PICTURES)]
+    results = []
+    for runtime in RUNTIMES:
+        found = load_net(converted, runtime, NetOptions(threads=1, batch=0)).run({name: pictures})
+        error = max(
+            _error(found[output], np.concatenate([one[output] for one in wanted]))
+            for output in reference.outputs
+        )
+        results.append(Parity(runtime, "net", "tflite", error, TFLITE_LIMIT))
+    return results
+
+
+def _error(found: NDArray[Any], wanted: NDArray[Any]) -> float:
+    """Relative, but for outputs below 1, as a presence of 1e-7 is, absolute."""
+    return relative_error(found, wanted) * min(float(np.abs(wanted).max()), 1.0)
