@@ -112,7 +112,8 @@ def erased(walk: Walk, section: AugmentSection, rng: Rng) -> Walk:
 
 def thickened(walk: Walk, section: AugmentSection, rng: Rng) -> Walk:
     """A band of the body wider or narrower by some pixels, as clothes make it; joints stay."""
-    return replace(walk, silhouettes=outline.change_band(walk.silhouettes, section.thickness_px, rng))
+    changed = outline.change_band(walk.silhouettes, section.thickness_px, rng, soft=section.thickness_soft)
+    return replace(walk, silhouettes=changed)
 
 
 def edge_noisy(walk: Walk, section: AugmentSection, rng: Rng) -> Walk:

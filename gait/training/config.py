@@ -80,6 +80,7 @@ class AugmentSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     erasing_area: tuple[Share, Share] = (0.02, 0.2)  # of the picture, as is usual for random erasing
     thickness: Share = 0.0  # a band of the body grows or shrinks, as clothes do
     thickness_px: Annotated[int, Meta(ge=1, le=8)] = 2
+    thickness_soft: bool = False  # by a part of that alone: finer than a pixel, for grey silhouettes
     stretch: Share = 0.0  # taller or wider, slanted, shifted; the head's row stays where it is
     stretch_height: tuple[Positive, Positive] = (0.85, 1.15)
     stretch_width: tuple[Positive, Positive] = (0.85, 1.15)

@@ -11,14 +11,19 @@ Images = NDArray[np.uint8]
 # A band at least this share of the body high: less is not a garment.
 THINNEST_BAND = 0.15
 THICKEST_BAND = 0.5
+# The least part of a soft change.
+SOFTEST = 0.3
 # How often the feet are hidden, or faint; else there is a shadow, at least this dark (of grey silhouettes).
 HIDDEN = 0.4
 FAINT = 0.2
 SHADE = 0.3
 
 
-def change_band(images: Images, most_px: int, rng: np.random.Generator) -> Images:
-    """(T, H, W) with one band of rows grown or shrunk by 1 to ``most_px`` pixels to either side."""
+def change_band(images: Images, most_px: int, rng: np.random.Generator, *, soft: bool = False) -> Images:
+    """(T, H, W) with one band of rows grown or shrunk by 1 to ``most_px`` pixels to either side.
+
+    ``soft``: by a part of the change alone, the same for all frames.
+    """
     height = images.shape[1]
     rows = max(1, round(rng.uniform(THINNEST_BAND, THICKEST_BAND) * height))
     top = int(rng.integers(0, max(height - rows, 0) + 1))
@@ -26,10 +31,12 @@ def change_band(images: Images, most_px: int, rng: np.random.Generator) -> Image
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     change = cv2.dilate if rng.random() < 0.5 else cv2.erode
     changed = images.copy()
+    part = rng.uniform(SOFTEST, 1) if soft else 1.0
     for image, whole in zip(changed, images, strict=True):
         # The whole picture is changed and the band cut from it, so that its ends see their neighbours.
         if whole.size:
-            image[top : top + rows] = change(whole, kernel)[top : top + rows]
+            other = part * change(whole, kernel) + (1 - part) * whole
+            image[top : top + rows] = np.rint(other)[top : top + rows]
     return changed
 
 

@@ -76,6 +76,16 @@ def test_a_stretch_leaves_the_head_s_row() -> None:
     assert np.allclose(taller.joints_2d[..., 1], walk.joints_2d[..., 1] * 1.1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_soft_change_of_thickness_lies_between_none_and_all(seed: int) -> None:
+    walk = dotted(seed)
+    hard = augment(walk, section(thickness=1.0), np.random.default_rng(seed)).silhouettes
+    soft = augment(walk, section(thickness=1.0, thickness_soft=True), np.random.default_rng(seed)).silhouettes
+    low, high = np.minimum(hard, walk.silhouettes), np.maximum(hard, walk.silhouettes)
+    assert ((low <= soft) & (soft <= high)).all()
+    assert not np.array_equal(soft, walk.silhouettes)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_the_ground_changes_no_more_than_the_lowest_rows(seed: int) -> None:
     """Hidden feet take their joints along; a shadow takes none."""
