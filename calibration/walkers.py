@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from calibration.in_process import OneFrame
 from engines.perceive import PerceiveStage, Perception
 from gait.body import body_of
 from gait.walkers.camera import Camera
@@ -25,18 +23,6 @@ CAMERA: Final = Camera(width=640, height_px=360, focal=500.0, height=1.45, pitch
 CIRCLE_M: Final = 6.0
 RADIUS_M: Final = 1.5
 GOLDEN: Final = 0.618034
-
-
-class _OneFrame:
-    """The pixels of the frame in hand, as a frame store."""
-
-    def __init__(self) -> None:
-        self.pixels: NDArray[np.uint8] = np.zeros((0, 0, 3), np.uint8)
-
-    @contextmanager
-    def lease(self, token: FrameToken) -> Iterator[NDArray[np.uint8]]:
-        del token
-        yield self.pixels
 
 
 def circle(person: int) -> Scene:
@@ -68,7 +54,7 @@ def crossing(person: int, visit: int) -> Scene:
 
 def watch(scene: Scene, perception: Perception) -> list[Sample]:
     """The scene's one walker, frame by frame, wherever the whole body is in view."""
-    frames = _OneFrame()
+    frames = OneFrame()
     stage = PerceiveStage(frames, perception)
     key = TrackletId("calibration", str(scene.seed), 0)
     samples = []

@@ -12,6 +12,10 @@ from rich.table import Table
 
 from commands.cli import add_json_argument, add_override_argument, out, print_json, progress, say
 from commands.evaluation_report import write_report
+from commands.kth import PROTOCOL as KTH
+from commands.kth import run_kth
+from commands.mot import PROTOCOL as MOT
+from commands.mot import run_mot
 from commands.subjects import subject_of
 from gait.evaluation import submission
 from gait.evaluation.baselines import BASELINES
@@ -31,7 +35,8 @@ MOST_NETS: Final = 64
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What is judged, on what, and how."""
-    judged = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="the same as --data")
+    judged = parser.add_mutually_exclusive_group()
     judged.add_argument(
         "--weights",
         type=Path,
@@ -53,7 +58,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a prepared data set, or USF's or UCalgary's own files (default: the set of that protocol below"
         " the folder that GAITWAY_DATA names)",
     )
-    parser.add_argument("--protocol", required=True, metavar="NAME", help=", ".join(PROTOCOLS))
+    parser.add_argument("--protocol", required=True, metavar="NAME", help=", ".join((*PROTOCOLS, KTH, MOT)))
+    parser.add_argument(
+        "--result",
+        type=Path,
+        metavar="FILE",
+        help="for mot, whose --data is a truth: the tracks to judge, as `track` writes them, or their folder",
+    )
     parser.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean")
     parser.add_argument(
         "--control", choices=tuple(CONTROLS), default="", help="take something away from every walk first"
@@ -77,8 +88,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, print, and write what was asked for."""
+    if arguments.protocol == MOT:
+        return run_mot(arguments)
     _check(arguments)
-    walks = open_walks(data_folder(arguments.data, arguments.protocol))
+    folder = data_folder(arguments.data or arguments.folder, arguments.protocol)
+    if arguments.protocol == KTH:
+        return run_kth(arguments, folder)
+    walks = open_walks(folder)
     subject = subject_of(arguments, walks)
     outcome = _evaluated(arguments, walks, subject)
     if arguments.submission:
@@ -105,6 +121,10 @@ def _evaluated(arguments: argparse.Namespace, walks: Walks, subject: Subject | T
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if not (arguments.weights or arguments.train or arguments.baseline or arguments.protocol == KTH):
+        raise ConfigError(
+            "evaluate was not told what to judge", wanted="--weights FILE, --train CONFIG or --baseline NAME"
+        )
     if not arguments.train and (arguments.nets != 1 or arguments.runs or arguments.overrides):
         raise ConfigError("--nets, --runs and --set belong to --train", where="evaluate")
     if not 1 <= arguments.nets <= MOST_NETS:
@@ -124,7 +144,7 @@ def data_folder(given: str | None, protocol: str) -> Path:
     return Path(root) / folder
 
 
-KNOWN_FOLDERS: Final = {"usf": "usf17", "leave-run-out": "ucalgary_kinect"}
+KNOWN_FOLDERS: Final = {"usf": "usf17", "leave-run-out": "ucalgary_kinect", KTH: "kth_walking"}
 
 
 def _made_by(arguments: argparse.Namespace) -> dict[str, str]:

@@ -28,8 +28,8 @@ class SilSkeletonGaitConfig(ConvConfig, frozen=True, forbid_unknown_fields=True,
     """See ``ConvConfig``, and how the skeleton becomes pictures.
 
     ``rasteriser``: ours, registered to the silhouette, or the reference's single pixels, for ablation.
-    ``sigma_px``, ``limbs``, ``depth_reach``: see ``MapConfig``. ``stem_stride`` 2 runs the first stage at half
-    resolution and keeps the third stage's: the last map is as large, at a third of the work.
+    ``sigma_px``, ``limbs``, ``depth_reach``: see ``MapConfig``. ``stem_stride`` 2 runs the first stage at
+    half resolution and keeps the third stage's: the last map is as large, at a third of the work.
     """
 
     rasteriser: Rasteriser = "registered"

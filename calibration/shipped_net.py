@@ -1,0 +1,101 @@
+"""The net in the box from nothing: its training data, and, once trained, the files that ship.
+
+::
+
+    python -m calibration.shipped_net walkers data/walkers
+    python run_pipeline.py train configs/silskeletongait_synthetic.yaml
+    python -m calibration.shipped_net ship runs/silskeletongait_synthetic
+
+``tests`` makes the walkers that the figures in docs/MODEL_CARD.md are of; ``--first`` chooses other ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from engines.export import check_parity, export_onnx
+from gait.data.prepare import prepare as prepare_data
+from gait.data.source import Preparation
+from gait.models import checkpoints
+from gait.models.weights import COHORT, SHIPPED, STEM
+from gait.training.synthetic import TestWalkers, TrainingWalkers, WalkerSet
+from gait.training.synthetic_box import cohort, without_classifier
+from stream.errors import GaitwayError, WeightsError
+
+COHORT_WALKERS: Final = WalkerSet(people=512, first=70_000_000, sequences=1, side_share=0.7)
+"""Nobody with such a seed is trained on or tested."""
+
+
+def main(argv: list[str]) -> int:
+    """One of the three jobs; 1 where it cannot be done, with the reason."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.job == "ship":
+            ship(arguments.run)
+        else:
+            usual = WalkerSet() if arguments.job == "walkers" else TestWalkers().chosen
+            chosen = msgspec.structs.replace(
+                usual, people=arguments.people or usual.people, first=arguments.first or usual.first
+            )
+            make = TrainingWalkers if arguments.job == "walkers" else TestWalkers
+            generate(make(chosen), chosen, arguments.job, arguments.folder, arguments.workers)
+    except GaitwayError as error:
+        _tell(str(error))
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m calibration.shipped_net", description=__doc__)
+    jobs = parser.add_subparsers(dest="job", required=True)
+    for job, what in (("walkers", "to train on"), ("tests", "to test with: 8 views, bags, coats")):
+        make = jobs.add_parser(job, help=f"generate walkers {what}")
+        make.add_argument("folder", type=Path)
+        make.add_argument("--people", type=int, default=0, help="how many (default: as many as were used)")
+        make.add_argument("--first", type=int, default=0, help="the first person's seed")
+        make.add_argument("--workers", type=int, default=None)
+    jobs.add_parser("ship", help="put a finished run into the box").add_argument("run", type=Path)
+    return parser
+
+
+def generate(
+    preparation: Preparation, chosen: WalkerSet, kind: str, folder: Path, workers: int | None = None
+) -> None:
+    """A prepared data set in ``folder``; a stopped run is taken up again."""
+    settings = msgspec.json.encode((kind, chosen)).decode()
+    report = prepare_data(
+        kind, preparation, folder, settings=settings, workers=workers, progress=_tell_progress
+    )
+    _tell(f"{report.sequences} sequences of {report.people} people, {report.frames} frames in {folder}")
+
+
+def ship(run: Path, stem: Path = STEM) -> None:
+    """Weights without the classifier, the graphs that run, and the cohort; raises WeightsError."""
+    net = without_classifier(checkpoints.load(run / "model.safetensors"))
+    checkpoints.save(net, stem.with_name(f"{stem.name}{SHIPPED.suffix}"))
+    written = export_onnx(net, stem)
+    examples = [net.example(1, 30, seed) for seed in range(2)]
+    if not all(one.ok for one in check_parity(net, written, examples)):
+        raise WeightsError("the exported graphs do not compute what the net does", where=str(stem))
+    written.window.unlink()  # the pipeline runs the streaming pair
+    np.save(stem.with_name(f"{stem.name}{COHORT.suffixes[-2]}{COHORT.suffix}"), cohort(net, COHORT_WALKERS))
+
+
+def _tell_progress(done: int, total: int) -> None:
+    if done % 100 == 0 or done == total:
+        _tell(f"{done} of {total}")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

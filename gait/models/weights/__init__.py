@@ -1,0 +1,12 @@
+"""The net in the box: where its files lie. What it is and what it can do: docs/MODEL_CARD.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+STEM: Final = Path(__file__).with_name("silskeletongait-synthetic")
+"""The exported streaming pair is ``<STEM>.trunk.onnx`` and ``<STEM>.head.onnx``."""
+SHIPPED: Final = STEM.with_name(f"{STEM.name}.safetensors")
+COHORT: Final = STEM.with_name(f"{STEM.name}.cohort.npy")
+"""float16 (N, 512): one vector each of N walkers whom nobody is, for score normalisation."""

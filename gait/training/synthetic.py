@@ -1,0 +1,252 @@
+"""Walkers to train on and to test with, made without colours: rendered masks and joints, as if perceived.
+
+Every sequence is a function of its person's seed and its own number. A person keeps body and gait; clothes,
+camera, path, pace and what perception made of them change from sequence to sequence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gait.data.records import Entry, Partition
+from gait.data.source import Found, Listing, Loaded
+from gait.inputs import Walk
+from gait.silhouette import align, transform_points
+from gait.skeleton import BLAZEPOSE33, GAITWAY16, convert
+from gait.training.synthetic_cover import Cover, covered
+from gait.training.synthetic_noise import (
+    PerceptionNoise,
+    fitted,
+    lost_limbs,
+    perceived_joints,
+    perceived_masks,
+    perceived_world,
+)
+from gait.walkers.camera import Camera
+from gait.walkers.motion import Walk as Motion
+from gait.walkers.person import sample_person
+from gait.walkers.rapid import MARGIN_PX, MASK_PX, Sight, see
+from gait.walkers.seeds import stream
+from gait.walkers.views import path_past
+
+GRID_HZ: Final = 25.0
+BODY_PX: Final = MASK_PX - 2 * MARGIN_PX
+PAD: Final = ((10, 10), (28, 28))
+"""Room round a mask, rows and columns, for what clothes and errors add."""
+AIM_M: Final = 0.9
+"""Cameras look at the middle of a body."""
+
+
+class WalkerSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who and how many: ``people`` from seed ``first`` on, ``sequences`` of ``frames`` of each.
+
+    ``side_share`` of the sequences are seen within 40 degrees of side-on, the rest from anywhere. ``coat``
+    and ``bag`` are chances. ``outline`` and ``joints`` scale the fitted errors: real pictures are harder than
+    rendered ones. ``limbs`` is the share of hands and feet that real pictures lose, rendered ones hardly any.
+    """
+
+    people: int = 800
+    first: int = 10_000_000
+    sequences: int = 6
+    frames: int = 24
+    outfits: int = 3
+    side_share: float = 0.6
+    coat: float = 0.35
+    bag: float = 0.15
+    outline: tuple[float, float] = (1.0, 4.0)
+    joints: tuple[float, float] = (0.7, 1.5)
+    limbs: float = 0.02
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """All of a sequence that is not the person; angles in degrees, lengths in metres."""
+
+    outfit: int
+    view: float
+    distance: float
+    height: float
+    bend: float
+    pace: float
+    phase: float
+    start: float
+    cover: Cover
+    noise: PerceptionNoise
+
+
+TRAINED_ON: Final = WalkerSet()
+TESTED_WITH: Final = WalkerSet(
+    people=100, first=90_000_000, frames=50, outline=(1.0, 1.0), joints=(1.0, 1.0), limbs=0.0
+)
+
+
+@dataclass(frozen=True)
+class TrainingWalkers:
+    """A ``Preparation``: everybody is trained on."""
+
+    chosen: WalkerSet = TRAINED_ON
+    parallel: bool = True
+
+    def find(self) -> Listing:
+        """Sequences 0 to ``sequences`` of everybody."""
+        people = range(self.chosen.first, self.chosen.first + self.chosen.people)
+        return Listing(
+            tuple(_found(p, "any", "any", k) for p in people for k in range(self.chosen.sequences))
+        )
+
+    def load(self, found: Found) -> Loaded:
+        """The walk."""
+        seed, number = int(found.entry.person), int(found.entry.name)
+        rng = stream(seed, "sequence", number)
+        return Loaded(walk_of(seed, circumstances(self.chosen, number, rng), self.chosen.frames, rng))
+
+    def partition(self, people: frozenset[str]) -> Partition:
+        """All to train on."""
+        return Partition(train=tuple(sorted(people)))
+
+
+VIEWS: Final = (0, 45, 90, 135, 180, 225, 270, 315)
+CONDITIONS: Final = {"nm-01": "gallery", "nm-05": "normal", "bg-01": "bag", "cl-01": "coat"}
+
+
+@dataclass(frozen=True)
+class TestWalkers:
+    """A ``Preparation`` in CASIA-B's terms: each person normal twice, with a bag, with a coat, in 8 views."""
+
+    chosen: WalkerSet = TESTED_WITH
+    parallel: bool = True
+    __test__ = False  # pytest would take it for a test
+
+    def find(self) -> Listing:
+        """All conditions in all views."""
+        people = range(self.chosen.first, self.chosen.first + self.chosen.people)
+        return Listing(
+            tuple(
+                _found(p, c, f"{v:03d}", k) for p in people for k, c in enumerate(CONDITIONS) for v in VIEWS
+            )
+        )
+
+    def load(self, found: Found) -> Loaded:
+        """The walk."""
+        entry = found.entry
+        seed, number = int(entry.person), int(entry.name)
+        rng = stream(seed, "test", number, entry.view)
+        worn = CONDITIONS[entry.condition]
+        cover = Cover.sample(rng, coat=float(worn == "coat"), bag=float(worn == "bag"))
+        usual = circumstances(self.chosen, number, rng)
+        ours = Circumstances(
+            outfit=1 if worn == "coat" else 0,
+            view=float(entry.view) + float(rng.uniform(-5, 5)),
+            distance=usual.distance,
+            height=usual.height,
+            bend=0.0,
+            pace=usual.pace,
+            phase=usual.phase,
+            start=usual.start,
+            cover=cover,
+            noise=usual.noise,
+        )
+        return Loaded(walk_of(seed, ours, self.chosen.frames, rng))
+
+    def partition(self, people: frozenset[str]) -> Partition:
+        """All to test."""
+        return Partition(test=tuple(sorted(people)))
+
+
+def _found(person: int, condition: str, view: str, number: int) -> Found:
+    return Found(Entry(str(person), condition, view, 0, str(number)), (Path(str(person)),))
+
+
+def circumstances(chosen: WalkerSet, number: int, rng: np.random.Generator) -> Circumstances:
+    """What sequence ``number`` of somebody is seen under; two in a row share their clothes."""
+    side = float(rng.choice([90.0, 270.0])) + float(rng.uniform(-40, 40))
+    view = side if rng.random() < chosen.side_share else float(rng.uniform(0, 360))
+    by_outline, by_joints = (
+        float(np.exp(rng.uniform(*np.log(part)))) for part in (chosen.outline, chosen.joints)
+    )
+    return Circumstances(
+        outfit=number // 2 % chosen.outfits,
+        view=view,
+        distance=float(np.exp(rng.uniform(np.log(3.5), np.log(14.0)))),
+        height=float(rng.uniform(0.7, 2.8)),
+        bend=float(rng.normal(0.0, 0.3)),
+        pace=float(np.clip(rng.normal(1.0, 0.08), 0.8, 1.25)),
+        phase=float(rng.random()),
+        start=float(rng.uniform(-0.6, 0.6)),
+        cover=Cover.sample(rng, chosen.coat, chosen.bag),
+        noise=scaled(fitted(), by_outline, by_joints, chosen.limbs),
+    )
+
+
+def walk_of(seed: int, seen: Circumstances, frames: int, rng: np.random.Generator) -> Walk:
+    """Person ``seed`` under ``seen``, as perception would hand them on."""
+    pitch = float(np.arctan2(seen.height - AIM_M, seen.distance))
+    camera = Camera(height=seen.height, pitch=pitch)
+    person = sample_person(seed, outfit=seen.outfit)
+    path = path_past(camera, seen.view, seen.distance, bend_m=seen.bend)
+    motion = Motion(person, path, seen.pace, phase=seen.phase)
+    first = motion.timing.seconds / 2 + seen.start - frames / GRID_HZ / 2
+    sight = see(person, motion.pose(first + np.arange(frames) / GRID_HZ), camera)
+    return as_perceived(sight, seen, rng)
+
+
+def as_perceived(sight: Sight, seen: Circumstances, rng: np.random.Generator) -> Walk:
+    """Masks with clothes and errors, aligned as the pipeline aligns them, joints in their pixels."""
+    points = np.ones((len(sight.masks), BLAZEPOSE33.size, 3), np.float32)
+    places = sight.to_image
+    points[..., :2] = (sight.joints_2d - places[:, None, 1:]) / places[:, None, :1] - 0.5
+    points[..., :2] += (PAD[1][0], PAD[0][0])
+    joints = convert(points, BLAZEPOSE33, GAITWAY16).points
+    hips = sight.joints_3d[:, BLAZEPOSE33.indices("left_hip", "right_hip")].mean(axis=1, keepdims=True)
+    metres = (sight.joints_3d - hips).astype(np.float32)
+    world = convert(metres, BLAZEPOSE33, GAITWAY16, confidence=False).points
+    masks = np.pad(sight.masks, ((0, 0), *PAD))
+    towards, noise = float(np.sin(np.deg2rad(seen.view))), seen.noise
+    masks = covered(masks, joints[..., :2], BODY_PX, towards, seen.cover)
+    masks = perceived_masks(lost_limbs(masks, joints, noise, rng), BODY_PX, noise, rng)
+    joints = perceived_joints(joints, BODY_PX, world[..., 2].astype(np.float64), noise, rng)
+    return _aligned(masks, joints, perceived_world(world, noise, rng))
+
+
+def _aligned(masks: NDArray[np.uint8], joints: NDArray[np.float32], world: NDArray[np.float32]) -> Walk:
+    images, placed, kept = [], [], []
+    for t, mask in enumerate(masks):
+        found = align(_largest(mask))
+        if found is None:
+            continue
+        images.append(found.image)
+        placed.append(transform_points(joints[t], found.transform))
+        kept.append(t)
+    return Walk(np.stack(images), np.stack(placed).astype(np.float32), world[kept], GAITWAY16)
+
+
+def _largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Without the small bits that the pipeline's own masks have cleaned away."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    if count <= 2:
+        return mask
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    keep = np.flatnonzero(areas >= 0.03 * areas.max()) + 1
+    return np.where(np.isin(labels, keep), mask, 0).astype(np.uint8)
+
+
+def scaled(noise: PerceptionNoise, outline: float, joints: float, limbs: float) -> PerceptionNoise:
+    """Errors of the outline and of joints so many times as large, ``limbs`` lost at least; means stay."""
+    return msgspec.structs.replace(
+        noise,
+        bias_spread=outline * noise.bias_spread,
+        outline_walk=outline * noise.outline_walk,
+        outline_frame=outline * noise.outline_frame,
+        joint_walk=tuple(joints * value for value in noise.joint_walk),
+        joint_frame=tuple(joints * value for value in noise.joint_frame),
+        world_walk=joints * noise.world_walk,
+        world_frame=joints * noise.world_frame,
+        limb_lost=max(limbs, noise.limb_lost),
+    )
