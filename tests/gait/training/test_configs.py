@@ -21,6 +21,8 @@ def test_there_is_one_for_each_published_pair() -> None:
     names = {path.stem for path in FILES}
     assert {f"{family}_{name}" for family in ("deepgaitv2", "skeletongait") for name in sets} <= names
     assert {f"skeletongait_pp_{name}" for name in sets - {"oumvlp", "casia_b"}} <= names
+    assert {f"hybridgait_{name}" for name in ("casia_b", "gait3d", "grew", "ccvid")} <= names
+    assert {"deepgaitv2_usf", "siamesegait_ucalgary", "gaitgraph2_ucalgary"} <= names
     used = {registry.family(config_of(path).model.family).name for path in FILES}
     assert used == set(registry.names())
 
