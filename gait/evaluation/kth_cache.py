@@ -68,7 +68,7 @@ def _write(path: Path, passes: Sequence[Pass]) -> None:
 
 
 def _read(path: Path, clip: Clip) -> list[Pass]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         found = []
         for number, first, last in arrays["frames"].tolist():
             walk = None
