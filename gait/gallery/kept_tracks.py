@@ -11,14 +11,14 @@ from typing import Final
 
 from gait.gallery import rows
 from gait.gallery.records import TRACK_SOURCE, NewTemplate, TrackRecord
+from gait.gallery.rekeying import RekeyingWriter
 from gait.gallery.schema import one_line
-from gait.gallery.undoing import UndoingWriter
 from stream.messages import Array
 
 NANOSECONDS: Final = 1_000_000_000
 
 
-class TrackKeeper(UndoingWriter):
+class TrackKeeper(RekeyingWriter):
     """A writer that keeps finished tracks until they expire."""
 
     def keep_track(self, track: TrackRecord, templates: Sequence[NewTemplate]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from gait.gallery import rows
-from gait.gallery.records import AuditRow, PersonRecord, TrackRecord, Vector
+from gait.gallery.records import AuditRow, Origin, PersonRecord, TrackRecord, Vector
 from gait.gallery.schema import connect, explained, one_line
 from gait.gallery.vault import Locks, Vault, vault_for
 from gait.gallery.verify import faults
@@ -85,6 +85,15 @@ class GalleryReader:
             for row in rows.vectors(self._db, model, person):
                 yield row, self.vault.open_vector(row.blob, rows.about_template(row.person, model))
 
+    def known_vectors(self, who: str) -> set[tuple[str, bytes]]:
+        """(model, bytes) of every template of the person of this id or name; none where there is nobody."""
+        with one_line(self.path):
+            person = rows.person_id(self._db, self.vault, " ".join(who.split()))
+            if person is None:
+                return set()
+            models = [row[0] for row in self._db.execute(rows.MODELS_OF, (person,))]
+        return {(model, vector.tobytes()) for model in models for _, vector in self.vectors(model, person)}
+
     def stored_vectors(
         self, model: str, person: str | None = None
     ) -> Iterator[tuple[rows.StoredVector, bytes]]:
@@ -92,6 +101,16 @@ class GalleryReader:
         with one_line(self.path):
             for row in rows.vectors(self._db, model, person):
                 yield row, self.vault.open(row.blob, rows.about_template(row.person, model))
+
+    def walks(self, person: str) -> Iterator[tuple[Origin, bytes]]:
+        """Where each of a person's stored sequences came from, and its packed samples."""
+        with one_line(self.path):
+            query = "SELECT origin, walk FROM sequences WHERE person = ? ORDER BY id"
+            for origin, walk in self._db.execute(query, (person,)):
+                yield (
+                    rows.opened_origin(self.vault, person, origin),
+                    self.vault.open(walk, rows.about_walk(person)),
+                )
 
     def touched_since(self, epoch: int) -> tuple[str, ...] | None:
         """Whom the changes after ``epoch`` were about; None where everything has to be read again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ TRACK_SOURCE: Final = "track:"
 MAX_NAME: Final = 100
 MAX_NOTE: Final = 1_000
 MAX_ALIASES: Final = 16
+MAX_WALKS: Final = 64
 MAX_DIMENSION: Final = 8_192
 MAX_TEMPLATES: Final = 64
 """Templates one person may have of one model: views and clothes of a lifetime, and a bound on a mistake."""
@@ -24,6 +25,9 @@ UNIT_TOLERANCE: Final = 1e-3
 
 REASONS: Final = ("asked", "consent-withdrawn", "expired", "mistake", "upkeep")
 """Why something was changed; a fixed choice, since free text would carry names past a removal."""
+
+IfKnown = Literal["join", "refuse", "skip"]
+"""What an enrolment does with somebody whose name is known: add to them, refuse all, or leave them be."""
 
 Vector = NDArray[np.float32]
 
@@ -129,10 +133,12 @@ class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody to enrol with others in one change; walks are packed samples (see ``sequences``)."""
 
     name: str
-    templates: tuple[NewTemplate, ...]
+    templates: Annotated[tuple[NewTemplate, ...], msgspec.Meta(max_length=16 * MAX_TEMPLATES)]
     consent: str = ""
     expires_ns: int | None = None
-    walks: tuple[bytes, ...] = ()
+    walks: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=MAX_WALKS)] = ()
+    note: str = ""
+    aliases: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_ALIASES)] = ()
 
 
 class TrackRecord(msgspec.Struct, frozen=True):

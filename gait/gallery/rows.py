@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from gait.gallery.vault import Locks, Vault
 from stream.errors import GalleryError
 
 T = TypeVar("T")
+MODELS_OF: Final = "SELECT DISTINCT model FROM templates WHERE person = ? ORDER BY model"
 _pack = msgspec.msgpack.Encoder().encode
 _card = msgspec.msgpack.Decoder(Card)
 _origin = msgspec.msgpack.Decoder(Origin)

@@ -18,6 +18,7 @@ from gait.gallery.records import (
     TRACK_SOURCE,
     Card,
     Enrolment,
+    IfKnown,
     NewTemplate,
     Origin,
     PersonRecord,
@@ -62,17 +63,32 @@ class Gallery(TrackKeeper):
         (person,) = self.enrol_many([Enrolment(name, tuple(templates), consent, expires_ns, tuple(walks))])
         return self.person(person)
 
-    def enrol_many(self, people: Sequence[Enrolment], action: str = "enrol") -> tuple[str, ...]:
-        """Enrol several people in one change; all or nobody. Their ids, in the order given."""
+    def enrol_many(
+        self,
+        people: Sequence[Enrolment],
+        action: str = "enrol",
+        if_known: IfKnown = "join",
+        detail: str = "",
+    ) -> tuple[str, ...]:
+        """Enrol several people in one change, all or nobody; the ids of those who were, in order."""
         if not people:
             raise GalleryError("nobody to enrol", wanted="at least one person")
         with self._change(action) as change:
-            ids = tuple(self._enrol(change, asked) for asked in people)
-            count = sum(len(asked.templates) for asked in people)
-            change.detail = (
-                f"{count} templates" if len(people) == 1 else f"{len(people)} people, {count} templates"
-            )
+            chosen = people if if_known == "join" else [one for one in people if self._known(one) is None]
+            if len(chosen) < len(people) and if_known == "refuse":
+                what = f"{len(people) - len(chosen)} of {len(people)} people are known already"
+                fix = "Add to them with --if-known join, or leave them as they are with --if-known skip"
+                raise GalleryError(what, where=f"gallery {self.path}", fix=fix)
+            ids = tuple(self._enrol(change, asked) for asked in chosen)
+            count = sum(len(asked.templates) for asked in chosen)
+            change.detail = f"{len(ids)} people, {count} templates" if len(ids) != 1 else f"{count} templates"
+            change.detail += f", {detail}" if detail else ""
         return ids
+
+    def _known(self, asked: Enrolment) -> str | None:
+        """The id of somebody who has one of these names."""
+        names = map(checked_name, (asked.name, *asked.aliases))
+        return next(filter(None, (rows.person_id(self._db, self.vault, name) for name in names)), None)
 
     def _enrol(self, change: Change, asked: Enrolment) -> str:
         name, consent = checked_name(asked.name), checked_note(asked.consent)
@@ -84,27 +100,26 @@ class Gallery(TrackKeeper):
         checked = [(template, template.checked()) for template in asked.templates]
         person = rows.person_id(self._db, self.vault, name)
         if person is None:
-            person = self._make_person(change, Card(name, consent), asked.expires_ns)
+            aliases = _aliases([checked_name(alias) for alias in asked.aliases])
+            card = Card(name, consent, checked_note(asked.note, "note"), aliases)
+            person = self._make_person(change, card, asked.expires_ns)
         else:
-            self._update(change, person, consent, asked.expires_ns)
+            self._update(change, person, asked)
         for template, vector in checked:
             self._add_template(person, template, vector, consent)
-        origin = rows.sealed_origin(self.vault, person, Origin(asked.templates[0].source, consent))
         for walk in asked.walks:
-            blob = self.vault.seal(walk, rows.about_walk(person))
-            query = "INSERT INTO sequences (person, created_ns, origin, walk) VALUES (?, ?, ?, ?)"
-            self._db.execute(query, (person, self._clock(), origin, blob))
+            self._add_walk(person, walk, Origin(asked.templates[0].source, consent))
         self._check_count(person)
         return person
 
-    def _update(self, change: Change, person: str, consent: str, expires_ns: int | None) -> None:
+    def _update(self, change: Change, person: str, asked: Enrolment) -> None:
         """A later enrolment's consent note and expiry replace the earlier ones, where given."""
         self._note_before(change, person)
         card = rows.opened_card(self.vault, person, self._card_blob(person))
-        if consent and consent != card.consent:
-            self._write_card(change, person, msgspec.structs.replace(card, consent=consent))
-        if expires_ns is not None:
-            self._db.execute("UPDATE people SET expires_ns = ? WHERE id = ?", (expires_ns, person))
+        if asked.consent and asked.consent != card.consent:
+            self._write_card(change, person, msgspec.structs.replace(card, consent=asked.consent))
+        if asked.expires_ns is not None:
+            self._db.execute("UPDATE people SET expires_ns = ? WHERE id = ?", (asked.expires_ns, person))
 
     def _card_blob(self, person: str) -> bytes:
         return bytes(self._db.execute("SELECT card FROM people WHERE id = ?", (person,)).fetchone()[0])

@@ -56,12 +56,14 @@ class Before(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Change:
     """What is being done: to whom, how they were before, and what the audit says of it.
 
-    ``final``: cannot be undone. ``about``: the tag that the audit names.
+    ``final``: cannot be undone. ``anew``: an index has to read everything again. ``about``: the tag that the
+    audit names.
     """
 
     detail: str = ""
     about: str = ""
     final: bool = False
+    anew: bool = False
     before: dict[str, Before] = field(default_factory=dict)
 
 
@@ -173,6 +175,16 @@ class GalleryWriter(GalleryReader):
             ),
         )
 
+    def _add_walk(self, person: str, walk: bytes, origin: Origin) -> None:
+        """One packed sequence of samples."""
+        self._db.execute(
+            "INSERT INTO sequences (person, created_ns, origin, walk) VALUES (?, ?, ?, ?)",
+            (
+                *(person, self._clock(), rows.sealed_origin(self.vault, person, origin)),
+                self.vault.seal(walk, rows.about_walk(person)),
+            ),
+        )
+
     def _check_dimension(self, model: str, size: int) -> None:
         query = "SELECT dimension FROM templates WHERE model = ? LIMIT 1"
         row = self._db.execute(query, (model,)).fetchone()
@@ -241,7 +253,9 @@ class GalleryWriter(GalleryReader):
         self._db.executemany(
             "INSERT INTO touched VALUES (?, ?)", [(epoch, person) for person in ("", *change.before)]
         )
-        self._db.execute("DELETE FROM touched WHERE epoch <= ?", (epoch - TOUCHED_KEPT,))
+        self._db.execute(
+            "DELETE FROM touched WHERE epoch <= ?", (epoch if change.anew else epoch - TOUCHED_KEPT,)
+        )
         self._db.execute("DELETE FROM undo WHERE epoch <= ?", (epoch - UNDO_KEPT,))
         if not change.final:
             blob = self.vault.seal(_pack(tuple(change.before.values())), f"undo:{epoch}")
