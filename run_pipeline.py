@@ -35,6 +35,9 @@ class Verb:
 
 VERBS = {
     "demo": Verb("demo", "render walkers, enrol some, recognise them in a second clip", "demo --seed 7"),
+    "walkers": Verb(
+        "walkers", "render a clip of walkers with its truth", "walkers --people 8 --out clip.mp4"
+    ),
     "run": Verb("run", "run the pipeline on cameras, files, folders or addresses", "run --source hall.mp4"),
     "enrol": Verb(
         "enrol", "add a person to the gallery from a clip or a finished track", "enrol ada.mp4 --name Ada"

@@ -9,8 +9,16 @@ from pathlib import Path
 import av
 import msgspec
 
+from gait.walkers.happenings import happenings
 from gait.walkers.scene import Scene
-from gait.walkers.truth import ClipTruth, FrameRecord, PersonRecord, Rendered, truth_path
+from gait.walkers.truth import (
+    ClipTruth,
+    FrameRecord,
+    PersonRecord,
+    Rendered,
+    mot_path,
+    truth_path,
+)
 from stream.errors import ConfigError, ResourceError
 
 Options = dict[str, object]
@@ -22,7 +30,7 @@ X264: Options = {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0"}
 
 
 def write_clip(scene: Scene, path: Path, progress: Progress | None = None) -> ClipTruth:
-    """Write ``path`` (.mp4: H.264, else MPEG-4 part 2) and ``path`` with ``.truth.json``; return the truth.
+    """Write ``path`` (.mp4: H.264, else MPEG-4 part 2), its truth as JSON and as MOT; return the truth.
 
     Raises ConfigError for another name, ResourceError where the file cannot be written or encoded.
     """
@@ -44,6 +52,7 @@ def write_clip(scene: Scene, path: Path, progress: Progress | None = None) -> Cl
                 container.mux(packet)
         truth = clip_truth(scene, tuple(frames))
         truth_path(path).write_bytes(msgspec.json.encode(truth))
+        mot_path(path).write_text(truth.mot(), encoding="ascii")
     except (OSError, av.FFmpegError) as error:
         raise ResourceError(
             f"cannot write the clip ({error})",
@@ -55,9 +64,10 @@ def write_clip(scene: Scene, path: Path, progress: Progress | None = None) -> Cl
 
 def clip_truth(scene: Scene, frames: tuple[FrameRecord, ...]) -> ClipTruth:
     """The truth of a scene's ``frames``."""
-    names = tuple(dict.fromkeys(walker.person.name for walker in scene.walkers))
-    camera = scene.camera
-    return ClipTruth(camera.width, camera.height_px, scene.fps, scene.seed, names, frames)
+    people = {walker.person.name: walker.person for walker in scene.walkers}
+    size, who = (scene.camera.width, scene.camera.height_px), tuple(people.values())
+    plain = ClipTruth(*size, scene.fps, scene.seed, tuple(people), frames, people=who)
+    return msgspec.structs.replace(plain, events=happenings(scene, plain))
 
 
 def record(rendered: Rendered) -> FrameRecord:

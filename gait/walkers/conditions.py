@@ -50,6 +50,10 @@ class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     load: float = 0.0
     fatigue: float = 0.0
 
+    def changed(self) -> tuple[str, ...]:
+        """The fields that are not as usual."""
+        return tuple(name for name in self.__struct_fields__ if getattr(self, name) != getattr(NORMAL, name))
+
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)

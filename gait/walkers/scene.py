@@ -15,6 +15,7 @@ from gait.walkers.motion import Pose, Walk
 from gait.walkers.paint import Light
 from gait.walkers.path import Path
 from gait.walkers.person import Person
+from gait.walkers.quality import CLEAN, Quality, deliver, expose
 from gait.walkers.render import cast_shadows, compose, draw_person
 from gait.walkers.timing import Stop
 from gait.walkers.truth import Rendered
@@ -53,7 +54,8 @@ class Walker:
 class Scene:
     """``seconds`` of ``walkers`` before ``camera``; ``seed`` decides place, light and noise.
 
-    ``noise`` is the sensor's, in levels of 255; ``wall_m`` how far ahead the wall stands.
+    ``noise`` is the sensor's, in levels of 255; ``wall_m`` how far ahead the wall stands; ``quality`` the
+    camera's other faults.
     """
 
     seed: int
@@ -64,6 +66,7 @@ class Scene:
     wall_m: float = 12.0
     noise: float = 2.0
     name: str = "walkers"
+    quality: Quality = CLEAN
 
     def __post_init__(self) -> None:
         names = [walker.person.name for walker in self.walkers]
@@ -100,7 +103,8 @@ class Scene:
         cast_shadows(image, poses, self.camera, self._light)
         drawn = [one for who, pose in poses if (one := draw_person(who, pose, self.camera, self._light))]
         truth = compose(image, drawn, self.camera)
-        return Rendered(number, time_s, add_noise(image, self._noise, self.seed, number), truth)
+        noisy = add_noise(expose(image, self.quality), self._noise, self.seed, number)
+        return Rendered(number, time_s, deliver(noisy, self.quality), truth)
 
     def frames(self) -> Iterator[Rendered]:
         """All frames in order."""

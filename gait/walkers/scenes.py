@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gait.walkers.camera import Camera
+from gait.walkers.conditions import sample_conditions
 from gait.walkers.path import Path
 from gait.walkers.person import Person, sample_person
+from gait.walkers.population import PLAIN, Population
+from gait.walkers.quality import CLEAN, Quality
 from gait.walkers.scene import Scene, Walker
 from gait.walkers.seeds import stream
 from gait.walkers.timing import Stop
@@ -29,16 +32,39 @@ class DemoScenes:
     stranger: str
 
 
-def sample_people(seed: int, count: int, outfit: int = 0) -> list[Person]:
+@dataclass(frozen=True)
+class Cast:
+    """Which people a street has: ``kinds`` of conditions (see ``conditions.CHOICES``), each drawn per person.
+
+    ``varied``: every time they come they walk a little differently.
+    """
+
+    population: Population = PLAIN
+    kinds: tuple[str, ...] = ("normal",)
+    varied: bool = False
+
+
+def sample_people(seed: int, count: int, outfit: int = 0, cast: Cast = Cast()) -> list[Person]:
     """``count`` people with different names."""
     rng = stream(seed, "people")
     names = rng.choice(NAMES, size=count, replace=False) if count <= len(NAMES) else np.arange(count)
     seeds = rng.choice(2**31, size=count, replace=False)
-    return [sample_person(int(who), str(name), outfit) for who, name in zip(seeds, names, strict=True)]
+    return [
+        sample_person(who, str(name), outfit, cast.population).under(
+            sample_conditions(who, outfit, cast.kinds)
+        )
+        for who, name in zip(seeds.tolist(), names, strict=True)
+    ]
 
 
 def _crossing(
-    person: Person, camera: Camera, depth_m: float, rightwards: bool, slant: float, enter_s: float
+    person: Person,
+    camera: Camera,
+    depth_m: float,
+    rightwards: bool,
+    slant: float,
+    enter_s: float,
+    visit: int | None = None,
 ) -> Walker:
     """Walk through the picture at ``depth_m``, from out of view to out of view.
 
@@ -52,7 +78,7 @@ def _crossing(
     start, end = middle - half * way, middle + half * way
     phase = float(stream(person.seed, "phase", round(enter_s * 1000)).random())
     path = Path.line((float(start[0]), float(start[1])), (float(end[0]), float(end[1])))
-    return Walker(person, path, enter_s, phase=phase)
+    return Walker(person, path, enter_s, phase=phase, visit=visit)
 
 
 def demo_scenes(seed: int, enrolled: int = 3) -> DemoScenes:
@@ -136,6 +162,8 @@ def street_scene(
     size: tuple[int, int] = (1280, 720),
     fps: float = 25.0,
     outfit: int = 0,
+    cast: Cast = Cast(),
+    quality: Quality = CLEAN,
 ) -> Scene:
     """``people`` who cross the picture to and fro for as long as it lasts, each at a depth of their own."""
     rng = stream(seed, "street")
@@ -143,12 +171,14 @@ def street_scene(
     camera = Camera(size[0], size[1], focal=1000.0 * scale, height=1.45, pitch=0.05)
     depths = np.linspace(5.6, 8.4 + 0.3 * max(0, people - 4), people)
     walkers = []
-    for number, (person, depth) in enumerate(zip(sample_people(seed, people, outfit), depths, strict=True)):
+    crowd = sample_people(seed, people, outfit, cast)
+    for number, (person, depth) in enumerate(zip(crowd, depths, strict=True)):
         enter, lap = -1.5 * number, number
         while enter < seconds:
             slant = float(rng.uniform(-0.15, 0.15))
-            walker = _crossing(person, camera, float(depth), lap % 2 == 0, slant, enter)
+            visit = lap if cast.varied else None
+            walker = _crossing(person, camera, float(depth), lap % 2 == 0, slant, enter, visit)
             walkers.append(walker)
             enter, lap = walker.leave_s + 0.3, lap + 1
     wall = max(12.0, float(depths[-1]) + 3.0)
-    return Scene(seed, camera, tuple(walkers), seconds, fps, wall, name="street")
+    return Scene(seed, camera, tuple(walkers), seconds, fps, wall, name="street", quality=quality)

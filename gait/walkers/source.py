@@ -10,8 +10,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from gait.walkers.conditions import CHOICES
+from gait.walkers.population import PLAIN, POPULATIONS
+from gait.walkers.quality import CAMERAS, sample_quality
 from gait.walkers.scene import Scene
-from gait.walkers.scenes import street_scene
+from gait.walkers.scenes import Cast, street_scene
 from stream.errors import ConfigError, SourceError
 from stream.sources.base import NS_PER_S, Picture, SourceOptions
 
@@ -25,11 +28,22 @@ LIMITS = {
     "outfit": (0, 1000),
 }
 """What numbers a key takes."""
+ANY = "any"
+WORDS = {
+    "conditions": CHOICES,
+    "population": tuple(POPULATIONS),
+    "camera": (*CAMERAS, ANY),
+}
+"""What words a key takes."""
 SIZES = (32, 7680)
 
 
 class WalkersSpec(msgspec.Struct, frozen=True):
-    """What the text after ``walkers:`` says; ``live`` 1 paces the frames by the clock as a camera does."""
+    """What the text after ``walkers:`` says; ``live`` 1 paces the frames by the clock as a camera does.
+
+    ``conditions`` are kinds joined by ``+``, ``population`` and ``camera`` names; the defaults are ordinary
+    clothes, plain people and a clean camera, and people who walk alike each time they come.
+    """
 
     seed: int = 0
     people: int = 4
@@ -38,11 +52,14 @@ class WalkersSpec(msgspec.Struct, frozen=True):
     fps: float = 25.0
     live: int = 0
     outfit: int = 0
+    conditions: str = "normal"
+    population: str = PLAIN.name
+    camera: str = "clean"
 
     @classmethod
     def parse(cls, text: str) -> WalkersSpec:
         """``seed=3,size=1280x720``, in any order, all optional; raises ConfigError."""
-        values: dict[str, int | float | tuple[int, int]] = {}
+        values: dict[str, int | float | str | tuple[int, int]] = {}
         for part in filter(None, (piece.strip() for piece in text.removeprefix(PREFIX).split(","))):
             key, equals, value = (word.strip() for word in part.partition("="))
             if key not in cls.__struct_fields__:
@@ -51,16 +68,32 @@ class WalkersSpec(msgspec.Struct, frozen=True):
                 raise _wrong(
                     f"{key!r} is given {'twice' if key in values else 'no value'}", f"{key}=value once"
                 )
-            values[key] = _size(value) if key == "size" else _number(key, value)
+            values[key] = _value(key, value)
         return msgspec.convert(values, cls)
 
     def scene(self) -> Scene:
         """What will be rendered."""
-        return street_scene(self.seed, self.people, self.seconds, self.size, self.fps, self.outfit)
+        population = POPULATIONS[self.population]
+        cast = Cast(population, tuple(self.conditions.split("+")), varied=population is not PLAIN)
+        quality = sample_quality(self.seed) if self.camera == ANY else CAMERAS[self.camera]
+        return street_scene(
+            self.seed, self.people, self.seconds, self.size, self.fps, self.outfit, cast, quality
+        )
 
 
 def _wrong(what: str, wanted: str) -> ConfigError:
     return ConfigError(what, where=PREFIX, wanted=wanted, fix="Example: walkers:seed=3,people=4,seconds=20")
+
+
+def _value(key: str, text: str) -> int | float | str | tuple[int, int]:
+    if key == "size":
+        return _size(text)
+    if key not in WORDS:
+        return _number(key, text)
+    for word in text.split("+") if key == "conditions" else [text]:
+        if word not in WORDS[key]:
+            raise _wrong(f"{key}={text} has no {word!r}", f"one of {', '.join(WORDS[key])}")
+    return text
 
 
 def _number(key: str, text: str) -> int | float:

@@ -137,6 +137,10 @@ class Timing:
         tables = (self._s, self._phi, self._vigour)
         return Instant(*(np.asarray(np.interp(t, self._t, table)) for table in tables))
 
+    def time_at_phase(self, phase: Reals) -> Floats:
+        """When the gait's phase first is ``phase``."""
+        return np.asarray(np.interp(phase, self._phi, self._t))
+
     def distance_at_phase(self, phase: Reals) -> Floats:
         """Metres along the path when the gait's phase is ``phase``."""
         return np.asarray(np.interp(phase, self._phi, self._s))

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gait.walkers.person import Person
 from stream.errors import MessageError, SourceError
 from stream.messages import IDENTITY, Box, Mask
 
 TRUTH_VERSION = 1
 TRUTH_SUFFIX = ".truth.json"
+MOT_SUFFIX = ".gt.txt"
 Point2 = tuple[float, float]
 Point3 = tuple[float, float, float]
+Happening = Literal["comes", "goes", "right heel", "left heel"]
+SEEN = 0.3
+"""The visible share of a person from which on they are there."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,16 @@ class FrameRecord(msgspec.Struct, frozen=True):
     people: tuple[PersonRecord, ...]
 
 
+class EventRecord(msgspec.Struct, frozen=True):
+    """Something that happens to one person: they come or go (a third of them seen), a heel strikes."""
+
+    time_s: float
+    identity: str
+    what: Happening
+
+
 class ClipTruth(msgspec.Struct, frozen=True):
-    """What is true of a clip, frame by frame."""
+    """What is true of a clip, frame by frame; ``events`` in order of time; ``people`` as they were drawn."""
 
     width: int
     height: int
@@ -119,8 +133,17 @@ class ClipTruth(msgspec.Struct, frozen=True):
     identities: tuple[str, ...]
     frames: tuple[FrameRecord, ...]
     version: int = TRUTH_VERSION
+    events: tuple[EventRecord, ...] = ()
+    people: tuple[Person, ...] = ()
 
-    def presence(self, at_least: float = 0.3) -> Iterator[tuple[str, float, float]]:
+    def stays(self, name: str) -> Iterator[tuple[EventRecord, EventRecord]]:
+        """The pairs of somebody's coming and going."""
+        mine = [event for event in self.events if event.identity == name]
+        kinds: tuple[Happening, Happening] = ("comes", "goes")
+        came, went = ([event for event in mine if event.what == kind] for kind in kinds)
+        return zip(came, went, strict=True)
+
+    def presence(self, at_least: float = SEEN) -> Iterator[tuple[str, float, float]]:
         """For everyone: name, first and last time at which that share of the person could be seen."""
         for name in self.identities:
             times = [
@@ -141,6 +164,11 @@ class ClipTruth(msgspec.Struct, frozen=True):
             for frame in self.frames
             for p in frame.people
         )
+
+
+def mot_path(clip: Path) -> Path:
+    """``clip.mp4`` -> ``clip.gt.txt``."""
+    return clip.with_suffix(MOT_SUFFIX)
 
 
 def truth_path(clip: Path) -> Path:

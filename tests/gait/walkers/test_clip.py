@@ -7,9 +7,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from gait.walkers.clip import write_clip
+from gait.walkers.clip import clip_truth, record, write_clip
+from gait.walkers.happenings import happenings, heel_strikes
 from gait.walkers.scenes import street_scene
-from gait.walkers.truth import Crop, PersonRecord, read_truth, truth_path
+from gait.walkers.truth import SEEN, Crop, PersonRecord, mot_path, read_truth, truth_path
 from stream.errors import ConfigError, MessageError, ResourceError, SourceError
 
 SCENE = street_scene(3, people=2, seconds=1.2, size=(320, 180), fps=25)
@@ -68,6 +69,48 @@ def test_mot_lines_count_from_one_and_match_the_boxes(clip: Path) -> None:
         [person.box[0], person.box[1], person.box[2] - person.box[0], person.box[3] - person.box[1]],
         abs=0.011,
     )
+
+
+def test_the_mot_file_lies_beside_the_clip(clip: Path) -> None:
+    assert mot_path(clip).name == "two.gt.txt"
+    assert mot_path(clip).read_text() == read_truth(clip).mot()
+
+
+def test_events_are_comings_goings_and_heel_strikes_in_order(clip: Path) -> None:
+    truth = read_truth(clip)
+    assert truth.people == tuple({walker.person.name: walker.person for walker in SCENE.walkers}.values())
+    assert list(truth.events) == sorted(truth.events, key=lambda event: event.time_s)
+    for name in truth.identities:
+        spans = [(came.time_s, went.time_s) for came, went in truth.stays(name)]
+        seen = [f.time_s for f in truth.frames for p in f.people if p.identity == name and p.visible >= SEEN]
+        assert [span for span in spans if span[0] <= span[1]] == spans
+        assert (spans[0][0], spans[-1][1]) == (seen[0], seen[-1]) if seen else not spans
+    strikes = [event for event in truth.events if event.what.endswith("heel")]
+    assert strikes
+
+
+def test_a_heel_strikes_where_the_foot_begins_to_stand() -> None:
+    walker = SCENE.walkers[0]
+    strikes = sorted(heel_strikes(walker))
+    assert [what for _, what in strikes[:4]] in (
+        ["right heel", "left heel"] * 2,
+        ["left heel", "right heel"] * 2,
+    )
+    for time_s, what in strikes[1:6]:
+        side = int(what == "left heel")
+        before, after = (walker.walk.pose(time_s - walker.enter_s + by).feet[side] for by in (-0.02, 0.02))
+        assert not before.planted
+        assert after.planted
+
+
+def test_who_is_hidden_for_a_moment_has_not_gone() -> None:
+    truth = clip_truth(SCENE, tuple(record(SCENE.frame(n)) for n in range(24, 30)))
+    name = truth.frames[0].people[0].identity
+    gap = msgspec.structs.replace(truth.frames[2], people=())
+    later = [msgspec.structs.replace(f, time_s=f.time_s + 2.0) for f in truth.frames]
+    hidden = msgspec.structs.replace(truth, frames=(*truth.frames[:2], gap, *truth.frames[3:], *later))
+    comings = [e for e in happenings(SCENE, hidden) if e.identity == name and e.what == "comes"]
+    assert [e.time_s for e in comings] == [truth.frames[0].time_s, later[0].time_s]
 
 
 def test_presence_is_when_enough_of_a_person_shows(clip: Path) -> None:

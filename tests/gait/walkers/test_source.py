@@ -38,6 +38,9 @@ def test_a_specification_is_read_in_any_order_with_defaults() -> None:
         ("walkers:size=99999x720", "size=99999x720 is out of range or odd"),
         ("walkers:size=²x³", "is no size"),
         ("walkers:live=2", "live=2 is out of range"),
+        ("walkers:conditions=coat+cape", "conditions=coat+cape has no 'cape'; wanted one of normal, layers"),
+        ("walkers:population=martian", "wanted one of plain, street"),
+        ("walkers:camera=", "camera= has no ''; wanted one of clean, street, dim, old, moving, any"),
     ],
 )
 def test_a_wrong_specification_names_the_key_and_what_is_allowed(text: str, says: str) -> None:
@@ -45,6 +48,21 @@ def test_a_wrong_specification_names_the_key_and_what_is_allowed(text: str, says
         WalkersSpec.parse(text)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_conditions_population_and_camera_are_words() -> None:
+    spec = WalkersSpec.parse("walkers:conditions=coat+bag,population=street,camera=old")
+    assert (spec.conditions, spec.population, spec.camera) == ("coat+bag", "street", "old")
+    scene = spec.scene()
+    assert all(walker.person.conditions.coat > 0 for walker in scene.walkers)
+    assert {walker.visit for walker in scene.walkers} > {0}
+    plain = WalkersSpec.parse("walkers:").scene()
+    assert all(walker.visit is None and not walker.person.conditions.changed() for walker in plain.walkers)
+
+
+def test_any_camera_differs_with_the_seed() -> None:
+    qualities = {WalkersSpec.parse(f"walkers:camera=any,seed={seed}").scene().quality for seed in range(5)}
+    assert len(qualities) == 5
 
 
 @given(st.text(max_size=40))
