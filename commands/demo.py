@@ -159,8 +159,11 @@ def _enrol(config: PipelineConfig, scenes: DemoScenes, clip: Path, truth: ClipTr
     names = _tracklet_names(seen.tracked, owners(seen.tracked, visible_boxes(truth)))
     gallery = Gallery(Path(config.gallery.path))
     try:
-        for name, templates in enrol_named(clip_tracks(seen.embedded), names, clip.name).items():
+        found = enrol_named(clip_tracks(seen.embedded), names, clip.name)
+        for name, templates in found.kept.items():
             gallery.enrol(name, templates, consent="rendered: nobody to ask")
+        for name, why in found.refused.items():
+            say(f"{name} is not enrolled: {why}")
     finally:
         gallery.close()
 

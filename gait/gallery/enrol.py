@@ -17,13 +17,15 @@ class EnrolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The floor that enrolment holds, and how many templates one person gets from one clip.
 
     ``min_samples`` and ``min_quality`` hold for all of a person's tracks together. ``same_person``: two
-    tracks of one clip that were never there at once are taken for one person from this inner product on.
+    tracks of one clip that were never there at once are taken for one person from this inner product on; a
+    template that is so much like somebody else's is shown first, as is one that is ``unlike`` all of its own.
     """
 
     min_samples: int = 50  # two seconds: two gait cycles, so that both legs lead twice
     min_quality: float = 0.3
     max_templates: int = 8
     same_person: float = 0.6
+    unlike: float = 0.3  # half of what two windows of one walk reach
 
     def __post_init__(self) -> None:
         if self.min_samples < 1 or self.max_templates < 1 or not 0 <= self.min_quality <= 1:
@@ -52,6 +54,14 @@ class ClipTrack:
         """Whether both were there at once, and so are two people."""
         mine, theirs = self.embeddings, other.embeddings
         return mine[0].start_ns < theirs[-1].end_ns and theirs[0].start_ns < mine[-1].end_ns
+
+
+@dataclass(frozen=True)
+class NamedTemplates:
+    """Templates by name, and by name why nothing was kept of the others."""
+
+    kept: Mapping[str, tuple[NewTemplate, ...]]
+    refused: Mapping[str, str]
 
 
 def clip_tracks(messages: Iterable[Embedded]) -> tuple[ClipTrack, ...]:
@@ -133,18 +143,23 @@ def enrol_named(
     names: Mapping[TrackletId, str],
     source: str,
     config: EnrolConfig | None = None,
-) -> dict[str, tuple[NewTemplate, ...]]:
+) -> NamedTemplates:
     """Templates by name for a clip whose tracks somebody named; tracks without a name are left out.
 
-    Raises GalleryError where somebody's tracks are below the floor or gave nothing.
+    Whose tracks are below the floor, or gave nothing, is refused by name; the others are kept.
     """
-    found: dict[str, tuple[NewTemplate, ...]] = {}
+    kept: dict[str, tuple[NewTemplate, ...]] = {}
+    refused: dict[str, str] = {}
     for name in sorted(set(names.values())):
         theirs = [track for track in tracks if names.get(track.tracklet) == name]
-        if not theirs:
-            raise GalleryError(f"{name} has no track long enough", where=source, fix="Use a longer clip")
-        found[name] = templates_of(theirs, source, config)
-    return found
+        try:
+            if not theirs:
+                what = f"{name} has no track long enough"
+                raise GalleryError(what, where=source, fix="Use a longer clip")
+            kept[name] = templates_of(theirs, source, config)
+        except GalleryError as error:
+            refused[name] = str(error)
+    return NamedTemplates(kept, refused)
 
 
 def _likeness(one: ClipTrack, other: ClipTrack) -> float:

@@ -98,21 +98,23 @@ def test_several_people_are_enrolled_where_they_are_named() -> None:
     found = tracks(walked(0, 1), walked(1, 2), walked(2, 3))
     names = {tracklet(0): "Ada", tracklet(1): "Ben"}
     enrolled = enrol_named(found, names, "both.mp4", CONFIG)
-    assert {name: len(templates) for name, templates in enrolled.items()} == {"Ada": 4, "Ben": 4}
+    assert {name: len(templates) for name, templates in enrolled.kept.items()} == {"Ada": 4, "Ben": 4}
+    assert not enrolled.refused
 
 
 def test_all_of_a_named_persons_tracks_count_together() -> None:
     found = tracks([embedding(unit(5), 0, samples=30)], [embedding(unit(5), 3, 9.0, samples=30)])
     enrolled = enrol_named(found, {tracklet(0): "Ada", tracklet(3): "Ada"}, "a.mp4", CONFIG)
-    assert sorted(t.samples for t in enrolled["Ada"]) == [30, 30, 60]
+    assert sorted(t.samples for t in enrolled.kept["Ada"]) == [30, 30, 60]
 
 
-def test_a_named_person_without_a_good_track_is_refused() -> None:
+def test_who_is_below_the_floor_is_refused_by_name_and_the_others_are_kept() -> None:
     found = tracks(walked(0, 1), [embedding(unit(5), 3, samples=20)])
-    with pytest.raises(GalleryError, match="too few"):
-        enrol_named(found, {tracklet(3): "Ben"}, "a.mp4", CONFIG)
-    with pytest.raises(GalleryError, match="Ben has no track"):
-        enrol_named(found, {tracklet(7): "Ben"}, "a.mp4", CONFIG)
+    names = {tracklet(0): "Ada", tracklet(3): "Ben", tracklet(7): "Carl"}
+    enrolled = enrol_named(found, names, "a.mp4", CONFIG)
+    assert list(enrolled.kept) == ["Ada"]
+    assert "20 valid samples are too few" in enrolled.refused["Ben"]
+    assert "Carl has no track" in enrolled.refused["Carl"]
 
 
 def test_a_track_gives_its_best_windows() -> None:
