@@ -12,11 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.tracking_scenes import EPOCH_NS, S
-from stream.messages import Array, FrameRef, People, Person, Quality
-from trackers.mot import PEDESTRIAN, MotRow, read_mot
-
-NO_KEYPOINTS = Array.of(np.zeros((0, 3), np.float32))
+from benchmarks.tracking_scenes import EPOCH_NS
+from stream.messages import People
+from trackers.mot import PEDESTRIAN, MotRow, Recording, people_of, read_mot
 
 
 @dataclass(frozen=True)
@@ -91,15 +89,4 @@ def _with_faults(truth: tuple[MotRow, ...], faults: Faults) -> tuple[MotRow, ...
 
 
 def _as_people(name: str, rows: tuple[MotRow, ...], fps: float, size: tuple[int, int]) -> tuple[People, ...]:
-    by_frame: dict[int, list[Person]] = {}
-    for row in rows:
-        quality = Quality(row.box[3] - row.box[1])
-        by_frame.setdefault(row.frame, []).append(
-            Person(row.box, min(row.score, 1.0), "boxes", NO_KEYPOINTS, quality)
-        )
-    frames = []
-    for frame in range(1, max(by_frame) + 1):
-        source_ns = round((frame - 1) / fps * S)
-        ref = FrameRef(name, "real", frame - 1, EPOCH_NS + source_ns, source_ns, *size)
-        frames.append(People(ref, tuple(by_frame.get(frame, ()))))
-    return tuple(frames)
+    return tuple(people_of(rows, Recording(name, fps, *size, EPOCH_NS)))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import av
 import cv2
@@ -34,6 +34,50 @@ class Label:
 
     text: str
     colour: Colour
+    note: str = ""
+
+
+class Labels(Protocol):
+    """Knows what to write over whom."""
+
+    def label(self, tracklet: str, at_ns: int) -> Label:
+        """The label at ``at_ns``."""
+        ...
+
+
+class Continued:
+    """Which earlier tracklet each one continues, as it stood at any instant."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, list[tuple[int, str | None]]] = defaultdict(list)
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> Continued:
+        """What the links and retractions among the events say."""
+        found = cls()
+        for event in events:
+            if event.tracklet and event.link:
+                earlier = event.link.earlier if event.kind == "link" else None
+                found.say(event.tracklet, event.captured_ns, earlier)
+        return found
+
+    def say(self, tracklet: str, at_ns: int, earlier: str | None) -> None:
+        """From ``at_ns`` on it continues ``earlier``, or nobody."""
+        self._said[tracklet].append((at_ns, earlier))
+
+    def earlier(self, tracklet: str, at_ns: int) -> str | None:
+        """The tracklet that it was known to continue at ``at_ns``."""
+        found = None
+        for since_ns, earlier in self._said.get(tracklet, ()):
+            if since_ns <= at_ns:
+                found = earlier
+        return found
+
+    def first(self, tracklet: str, at_ns: int) -> str:
+        """The tracklet that the chain begins with."""
+        while (earlier := self.earlier(tracklet, at_ns)) is not None:
+            tracklet = earlier
+        return tracklet
 
 
 class Names:
@@ -41,13 +85,19 @@ class Names:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._colours = colours_of(events)
+        self._continued = Continued.of(events)
         self._answers: dict[str, list[tuple[int, Identity]]] = defaultdict(list)
         for event in events:
             if event.tracklet and event.identity:
                 self._answers[event.tracklet].append((event.captured_ns, event.identity))
 
     def label(self, tracklet: str, at_ns: int) -> Label:
-        """The label at ``at_ns``."""
+        """The answer at ``at_ns``, with the number of the tracklet that this one continues."""
+        answer = self._answer(tracklet, at_ns)
+        earlier = self._continued.earlier(tracklet, at_ns)
+        return replace(answer, note=f"was {number_of(earlier)}") if earlier else answer
+
+    def _answer(self, tracklet: str, at_ns: int) -> Label:
         answer = None
         for captured_ns, identity in self._answers.get(tracklet, ()):
             if captured_ns <= at_ns:
@@ -61,7 +111,12 @@ class Names:
         return Label(name + share, self._colours.get(name, GREY))
 
 
-def draw(image: Image, people: People, tracked: Tracked, names: Names) -> Image:
+def number_of(tracklet: str) -> str:
+    """A tracklet's own number: ids are camera/run/number."""
+    return tracklet.rpartition("/")[2]
+
+
+def draw(image: Image, people: People, tracked: Tracked, names: Labels) -> Image:
     """A copy of ``image`` with everyone who is tracked in it."""
     canvas = image.copy()
     shown = [
@@ -118,12 +173,13 @@ def _plate(canvas: Image, track: Track, label: Label) -> None:
     left, top, right, bottom = (round(v) for v in track.box)
     cv2.rectangle(canvas, (left, top), (right, bottom), label.colour, 2, cv2.LINE_AA)
     scale = max(0.5, canvas.shape[0] / 1000)
-    (width, height), base = cv2.getTextSize(label.text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    text = f"{label.text} ({label.note})" if label.note else label.text
+    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     y = max(top, height + base + 4)
     cv2.rectangle(canvas, (left, y - height - base - 4), (left + width + 8, y), label.colour, cv2.FILLED)
     cv2.putText(
         canvas,
-        label.text,
+        text,
         (left + 4, y - base),
         cv2.FONT_HERSHEY_SIMPLEX,
         scale,

@@ -7,15 +7,21 @@ with score 1; evaluators silently score 0 where a truth file's eighth column is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from stream.errors import GaitwayError
-from stream.messages import Box
+from stream.messages import Array, Box, FrameRef, People, Person, Quality
+from trackers.config import NS_PER_S
 
 PEDESTRIAN = 1
+BOXES_ONLY = "boxes"
+"""The keypoint layout of people of whom only boxes are known."""
+NO_KEYPOINTS = Array.of(np.zeros((0, 3), np.float32))
 
 
 class MotRow(msgspec.Struct, frozen=True, order=True):
@@ -35,6 +41,32 @@ class MotRow(msgspec.Struct, frozen=True, order=True):
             f"{self.frame},{self.person},{left:.2f},{top:.2f},{right - left:.2f},{bottom - top:.2f},"
             f"{self.score:.4f},{self.kind},{self.visibility:.3f}"
         )
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a MOTChallenge file leaves out: the sequence's name, rate, picture size, and when it began."""
+
+    name: str
+    fps: float
+    width: int
+    height: int
+    epoch_ns: int = 0
+
+
+def people_of(rows: Iterable[MotRow], recording: Recording) -> Iterator[People]:
+    """The detections of ``rows`` as perception would say them, frame by frame, empty frames included."""
+    by_frame: dict[int, list[Person]] = {}
+    for row in rows:
+        person = Person(
+            row.box, min(row.score, 1.0), BOXES_ONLY, NO_KEYPOINTS, Quality(row.box[3] - row.box[1])
+        )
+        by_frame.setdefault(row.frame, []).append(person)
+    for frame in range(1, max(by_frame, default=0) + 1):
+        source_ns = round((frame - 1) / recording.fps * NS_PER_S)
+        size = (recording.width, recording.height)
+        ref = FrameRef(recording.name, "mot", frame - 1, recording.epoch_ns + source_ns, source_ns, *size)
+        yield People(ref, tuple(by_frame.get(frame, ())))
 
 
 def write_mot(path: Path, rows: Iterable[MotRow]) -> None:
