@@ -44,6 +44,9 @@ VERBS = {
     ),
     "gallery": Verb("gallery", "list, show, rename or remove enrolled people", "gallery list"),
     "subscribe": Verb("subscribe", "print identity events as they are published", "subscribe --camera hall"),
+    "track": Verb(
+        "track", "follow the people in a recording, as MOTChallenge files and a video", "track hall.mp4"
+    ),
     "config": Verb("config", "check pipeline.yaml and print what it resolves to", "config --show"),
     "bench": Verb("bench", "measure, beside a peer and the limit", "bench endtoend --json"),
     "doctor": Verb("doctor", "say what this machine has, what is missing and what to do", "doctor"),
