@@ -47,6 +47,7 @@ VERBS = {
     "track": Verb(
         "track", "follow the people in a recording, as MOTChallenge files and a video", "track hall.mp4"
     ),
+    "keys": Verb("keys", "say who may connect from other machines", "keys make display --role subscriber"),
     "config": Verb("config", "check pipeline.yaml and print what it resolves to", "config --show"),
     "bench": Verb("bench", "measure, beside a peer and the limit", "bench endtoend --json"),
     "doctor": Verb("doctor", "say what this machine has, what is missing and what to do", "doctor"),

@@ -23,6 +23,7 @@ from gait.identify_stage import IdentifyConfig
 from stream.bus import check_endpoint
 from stream.config import StreamConfig
 from stream.errors import ConfigError
+from stream.security import SecurityConfig
 from stream.sources import SourceOptions, redact
 from trackers.config import TrackConfig
 
@@ -60,6 +61,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gallery: GalleryConfig = GalleryConfig()
     events: EventsConfig = EventsConfig()
     stream: StreamConfig = StreamConfig()
+    security: SecurityConfig = SecurityConfig()
     perceive: PerceiveConfig = PerceiveConfig()
     track: TrackConfig = TrackConfig()
     embed: EmbedConfig = EmbedConfig()
@@ -82,7 +84,9 @@ def load_config(path: Path | None, overrides: list[str]) -> PipelineConfig:
     for name in config.cameras:
         check_camera_name(name, str(chosen))
     for endpoint in filter(None, (config.events.endpoint, config.events.repair)):
-        check_endpoint(endpoint, bind=True)
+        check_endpoint(
+            endpoint, bind=True, secured=bool(config.security.keys) and endpoint.startswith("tcp://")
+        )
     return config
 
 

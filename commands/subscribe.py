@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
+from pathlib import Path
 
 import msgspec
 
 from commands.cli import add_config_arguments, out, say
 from commands.config import load_config
-from stream.client import ClientError, Event, Gap, QuietError, subscribe
-from stream.errors import ResourceError
+from stream.client import ClientError, Event, Gap, Keys, QuietError, subscribe
+from stream.errors import ConfigError, ResourceError
+from stream.security import KeyFolder
 
 WORDS = {"person": "green", "unknown": "yellow", "insufficient_evidence": "dim"}
 
@@ -26,11 +28,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, metavar="N", help="end after N events")
     parser.add_argument("--timeout", type=float, metavar="S", help="end after S seconds without an event")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--server", metavar="FILE", help="pipeline.key of a pipeline on another machine")
+    parser.add_argument("--identity", metavar="FILE", help="your NAME.key_secret there (needs --server)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print until Ctrl-C, the count or the time-out (status 4)."""
-    events = load_config(arguments.config, arguments.overrides).events
+    config = load_config(arguments.config, arguments.overrides)
+    events = config.events
     endpoint = arguments.endpoint or events.endpoint
     repair = arguments.repair or (None if arguments.endpoint else events.repair or None)
     if not arguments.json:
@@ -39,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         with subscribe(
             endpoint,
             arguments.camera,
+            keys=_keys(arguments, config.security.keys, endpoint),
             repair=repair,
             history=arguments.history,
             timeout_s=arguments.timeout,
@@ -55,6 +61,18 @@ def run(arguments: argparse.Namespace) -> int:
     except ClientError as error:
         raise ResourceError(str(error)) from error
     return 0
+
+
+def _keys(arguments: argparse.Namespace, folder: str, endpoint: str) -> Keys | None:
+    """The files named, else the operator's own in the configured folder."""
+    if bool(arguments.server) != bool(arguments.identity):
+        raise ConfigError("--server and --identity go together", fix="Name both key files")
+    if arguments.server:
+        return Keys.load(arguments.server, arguments.identity)
+    if not folder or not endpoint.startswith("tcp://"):
+        return None
+    own = KeyFolder(Path(folder)).client()
+    return Keys(own.server or b"", own.public, own.secret)
 
 
 def _print(event: Event, *, as_json: bool) -> None:

@@ -27,6 +27,7 @@ from typing import Final, Literal
 
 import msgspec
 import zmq
+import zmq.auth
 
 VERSION: Final = 1
 ROOT: Final = "gaitway/"
@@ -101,6 +102,17 @@ class Keys(msgspec.Struct, frozen=True):
     server: bytes
     public: bytes
     secret: bytes
+
+    @classmethod
+    def load(cls, server: str, identity: str) -> Keys:
+        """From ``pipeline.key`` and ``NAME.key_secret``, as ``run_pipeline.py keys`` makes them."""
+        try:
+            (known, _), (public, secret) = (zmq.auth.load_certificate(path) for path in (server, identity))
+        except (OSError, ValueError) as error:
+            raise ClientError(f"no key file: {error}") from error
+        if secret is None:
+            raise ClientError(f"{identity} holds no secret key; take the .key_secret file")
+        return cls(known, public, secret)
 
 
 class ClientError(Exception):
@@ -333,14 +345,20 @@ def main() -> int:
     parser.add_argument("--repair", help="the pipeline's repair endpoint, to miss nothing")
     parser.add_argument("--history", action="store_true", help="begin with what came before (needs --repair)")
     parser.add_argument("--timeout", type=float, metavar="S", help="end after S seconds without an event")
+    parser.add_argument("--server", metavar="FILE", help="the pipeline's public key, pipeline.key")
+    parser.add_argument("--identity", metavar="FILE", help="your own NAME.key_secret (needs --server)")
     asked = parser.parse_args()
+    if bool(asked.server) != bool(asked.identity):
+        parser.error("--server and --identity go together")
     try:
+        keys = Keys.load(asked.server, asked.identity) if asked.server else None
         with subscribe(
             asked.endpoint,
             asked.camera,
             repair=asked.repair,
             history=asked.history,
             timeout_s=asked.timeout,
+            keys=keys,
         ) as events:
             for event in events:
                 sys.stdout.write(msgspec.json.encode(event).decode() + "\n")

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
+import time
+from collections import OrderedDict, deque
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -33,6 +34,12 @@ MAX_REPLY_EVENTS: Final = 1000
 MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
 _LIMITS: Final = Limits(hwm=1000, max_message_bytes=4096, linger_s=1.0)
 _LOOK_FOR_CLOSE_MS: Final = 50
+
+# A subscriber that missed an hour asks some hundred times; one that asks without end gets its refusals
+# cheaply. Peers beyond the bound share what is forgotten first.
+_ASKS_PER_S: Final = 200.0
+_ASKS_AT_ONCE: Final = 1000.0
+_PEERS: Final = 1024
 
 
 class RepairRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,13 +133,17 @@ class Answers:
         try:
             request = msgspec.json.decode(body, type=RepairRequest)
         except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
-            return [self._header(ok=False, error=str(error))]
+            return self.refusal(str(error))
         if request.want == "range" and request.camera is None:
-            return [self._header(ok=False, error="a range needs a camera")]
+            return self.refusal("a range needs a camera")
         # The counts first: an event that comes meanwhile is then seen as missing, never taken for known.
         sequences = self._history.sequences()
         lines, more = self._lines(self._wanted(request))
         return [self._header(ok=True, sequences=sequences, more=more), *lines]
+
+    def refusal(self, error: str) -> list[bytes]:
+        """The parts that refuse a request."""
+        return [self._header(ok=False, error=error)]
 
     def _header(
         self, *, ok: bool, sequences: dict[str, int] | None = None, more: bool = False, error: str = ""
@@ -165,6 +176,25 @@ class Answers:
         os.close(self._log)
 
 
+class Allowance:
+    """How often each peer may still ask: a bucket each that fills at a steady rate."""
+
+    def __init__(
+        self, per_s: float = _ASKS_PER_S, at_once: float = _ASKS_AT_ONCE, peers: int = _PEERS
+    ) -> None:
+        self._per_s, self._at_once, self._peers = per_s, at_once, peers
+        self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    def take(self, peer: bytes, now_s: float) -> bool:
+        """Whether ``peer`` may ask now."""
+        left, since_s = self._left.pop(peer, (self._at_once, now_s))
+        left = min(self._at_once, left + (now_s - since_s) * self._per_s)
+        self._left[peer] = (left - 1 if left >= 1 else left, now_s)
+        if len(self._left) > self._peers:
+            self._left.popitem(last=False)
+        return left >= 1
+
+
 class RepairServer:
     """Gives the answers at ``endpoint``, on a thread of its own, until closed."""
 
@@ -172,6 +202,7 @@ class RepairServer:
         self._answers = answers
         self._socket = open_socket(zmq.ROUTER, endpoint, bind=True, limits=_LIMITS, keys=keys)
         self.endpoint = bound_endpoint(self._socket)
+        self._allowance = Allowance()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(self._socket,), name="repair", daemon=True)
         self._thread.start()
@@ -181,7 +212,9 @@ class RepairServer:
             if socket.poll(_LOOK_FOR_CLOSE_MS):
                 parts = socket.recv_multipart(zmq.DONTWAIT)
                 if len(parts) == 3 and not parts[1]:  # anything else is no request and gets no answer
-                    socket.send_multipart([*parts[:2], *self._answers.answer(parts[2])], zmq.DONTWAIT)
+                    allowed = self._allowance.take(parts[0], time.monotonic())
+                    reply = self._answers.answer(parts[2]) if allowed else self._answers.refusal("too often")
+                    socket.send_multipart([*parts[:2], *reply], zmq.DONTWAIT)
         socket.close()
 
     def close(self) -> None:

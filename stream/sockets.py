@@ -9,7 +9,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ Socket = zmq.Socket[bytes]
 
 MAX_IPC_PATH: Final = 107  # sockaddr_un on Linux, less the closing zero
 _TRANSPORTS: Final = ("inproc", "ipc", "tcp")
+_closers: list[Callable[[], None]] = []
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,16 @@ DEFAULT_LIMITS: Final = Limits()
 
 @dataclass(frozen=True)
 class CurveKeys:
-    """CURVE keys in Z85. A binding socket is the server and needs no ``server``; a connecting one does."""
+    """CURVE keys in Z85. A binding socket is the server and needs no ``server``; a connecting one does.
+
+    ``domain``: the rule by which callers are admitted (``stream/security.py``); without, whoever knows the
+    server's public key is.
+    """
 
     public: bytes
-    secret: bytes
+    secret: bytes = field(repr=False)
     server: bytes | None = None
+    domain: bytes = b""
 
 
 def open_socket(
@@ -55,7 +62,7 @@ def open_socket(
     identity: bytes = b"",
 ) -> Socket:
     """A bound or connected socket with every limit set; raises ConfigError or ResourceError."""
-    check_endpoint(endpoint, bind=bind, keys=keys)
+    check_endpoint(endpoint, bind=bind, secured=keys is not None)
     made: Socket = zmq.Context.instance().socket(kind)
     try:
         _set_options(made, limits, keys, bind=bind)
@@ -117,10 +124,17 @@ def check_bindable(endpoint: str) -> None:
 
 def terminate() -> None:
     """At the end of a process, all sockets closed: wait until each handed over what it held."""
+    while _closers:
+        _closers.pop()()
     zmq.Context.instance().term()
 
 
-def check_endpoint(endpoint: str, *, bind: bool, keys: CurveKeys | None = None) -> None:
+def before_terminate(close: Callable[[], None]) -> None:
+    """Have ``close`` called before the process's context ends: it holds sockets of its own."""
+    _closers.append(close)
+
+
+def check_endpoint(endpoint: str, *, bind: bool, secured: bool = False) -> None:
     """Raise ConfigError for an endpoint that is wrong, or that would open this host without keys."""
     transport, found, address = endpoint.partition("://")
     if not found or transport not in _TRANSPORTS or not address:
@@ -134,20 +148,20 @@ def check_endpoint(endpoint: str, *, bind: bool, keys: CurveKeys | None = None) 
             fix="Set stream.runtime_folder to a shorter path",
         )
     if transport == "tcp":
-        _check_tcp(endpoint, address, bind=bind, keys=keys)
-    elif keys is not None:
+        _check_tcp(endpoint, address, bind=bind, secured=secured)
+    elif secured:
         raise ConfigError(f"keys given for {endpoint}", wanted="tcp:// with CURVE keys")
 
 
-def _check_tcp(endpoint: str, address: str, *, bind: bool, keys: CurveKeys | None) -> None:
+def _check_tcp(endpoint: str, address: str, *, bind: bool, secured: bool) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not (0 if bind else 1) <= int(port) <= 65535:
         raise ConfigError(f"endpoint {endpoint!r}", wanted="tcp://HOST:PORT, a port of at most 65535")
-    if bind and keys is None and not is_loopback(host):
+    if bind and not secured and not is_loopback(host):
         raise ConfigError(
             f"{endpoint} would listen beyond this host without keys",
             wanted="127.0.0.1, or CURVE keys",
-            fix="Bind to tcp://127.0.0.1, or give the keys",
+            fix="Bind to tcp://127.0.0.1, or make keys (run_pipeline.py keys init) and name security.keys",
         )
 
 
@@ -167,12 +181,15 @@ def _set_options(made: Socket, limits: Limits, keys: CurveKeys | None, *, bind: 
     made.maxmsgsize = limits.max_message_bytes
     made.reconnect_ivl, made.reconnect_ivl_max = 10, 500  # ms: a stage that was restarted is found at once
     made.heartbeat_ivl, made.heartbeat_timeout = 2000, 10000  # ms: a peer whose machine is gone is noticed
+    made.handshake_ivl = 5000  # ms: a caller who never says who it is holds no place for long
     if keys is None:
         return
     try:
         made.curve_publickey, made.curve_secretkey = keys.public, keys.secret
         if bind:
             made.curve_server = True
+            if keys.domain:
+                made.zap_domain = keys.domain
         elif keys.server is not None:
             made.curve_serverkey = keys.server
         else:
