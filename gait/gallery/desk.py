@@ -1,72 +1,32 @@
-"""The gallery's counter: requests over the control socket, or from the command line when no pipeline runs.
-
-==================  =====================================================  =================================
-request             arguments                                              result
-==================  =====================================================  =================================
-gallery.epoch       -                                                      epoch, model
-gallery.list        -                                                      epoch, people
-gallery.show        who (id or name)                                       person
-gallery.tracks      -                                                      tracks (finished, not yet expired)
-gallery.audit       -                                                      rows
-gallery.verify      -                                                      faults
-gallery.enrol       name, templates or track, consent                      epoch, person
-gallery.rename      who, name                                              epoch, person
-gallery.remove      who                                                    epoch, person
-==================  =====================================================  =================================
-"""
+"""The gallery's counter: requests over the control socket, or from the command line when no pipeline runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gait.embedder import ModelInfo
-from gait.gallery.records import NewTemplate, PersonRecord
+from gait.gallery import requests as ask
+from gait.gallery.exchange import import_people, read_export, write_export
+from gait.gallery.keys import read_key
+from gait.gallery.outliers import doubts
+from gait.gallery.records import TRACK_SOURCE, NewTemplate, PersonRecord
+from gait.gallery.redact import redact
+from gait.gallery.requests import enrol_request, plain
+from gait.gallery.search import TemplateIndex
 from gait.gallery.store import Gallery
-from stream.errors import GalleryError
+from stream.errors import GaitwayError, GalleryError
 from stream.messages import ControlReply, ControlRequest
 
+__all__ = ["PREFIX", "GalleryDesk", "enrol_request"]
+
 PREFIX = "gallery."
-
-
-class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person, by id or name."""
-
-    who: str
-
-
-class Rename(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person and their new name."""
-
-    who: str
-    name: str
-
-
-class Enrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody to enrol, from templates or from a finished (or, in a running pipeline, live) track."""
-
-    name: str
-    templates: tuple[NewTemplate, ...] = ()
-    track: str = ""
-    consent: str = ""
-
-
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No arguments."""
-
-
+Result = dict[str, Any]
 LiveTrack = Callable[[str], tuple[NewTemplate, ...]]
 """The templates of a track that still lives, by tracklet; empty where there is none."""
-
-
-def enrol_request(
-    name: str, templates: tuple[NewTemplate, ...] = (), *, track: str = "", consent: str = ""
-) -> ControlRequest:
-    """The request that enrols over a control socket."""
-    arguments = msgspec.structs.asdict(Enrol(name, track=track, consent=consent))
-    return ControlRequest("gallery.enrol", arguments | {"templates": [_plain(t) for t in templates]})
 
 
 class GalleryDesk:
@@ -74,79 +34,107 @@ class GalleryDesk:
 
     def __init__(self, gallery: Gallery, model: ModelInfo, live: LiveTrack = lambda _: ()) -> None:
         self._gallery, self._model, self._live = gallery, model, live
-        self._verbs: dict[str, Callable[[Any], dict[str, Any]]] = {
-            "epoch": self._epoch,
-            "list": self._list,
-            "show": self._show,
-            "tracks": self._tracks,
-            "audit": self._audit,
-            "verify": self._verify,
-            "enrol": self._enrol,
-            "rename": self._rename,
-            "remove": self._remove,
+        self._verbs: dict[str, tuple[type[ask.Request], Callable[[Any], Result]]] = {
+            "epoch": (ask.Request, lambda _: {"epoch": gallery.epoch, "model": model.digest}),
+            "list": (ask.Request, lambda _: {"epoch": gallery.epoch, "people": plain(gallery.people())}),
+            "show": (ask.Who, lambda asked: {"person": plain(gallery.person(asked.who))}),
+            "tracks": (ask.Request, lambda _: {"tracks": plain(gallery.recent_tracks())}),
+            "audit": (ask.Request, lambda _: {"rows": plain(gallery.audit())}),
+            "verify": (ask.Request, lambda _: {"faults": list(gallery.verify())}),
+            "preview": (ask.Preview, self._preview),
+            "enrol": (ask.Enrol, self._enrol),
+            "rename": (ask.Rename, lambda a: self._changed(gallery.rename(a.who, a.name, a.why))),
+            "alias": (
+                ask.Alias,
+                lambda a: self._changed(gallery.alias(a.who, a.alias, drop=a.drop, why=a.why)),
+            ),
+            "note": (ask.Note, lambda a: self._changed(gallery.annotate(a.who, a.note, a.why))),
+            "expiry": (ask.Expiry, lambda a: self._changed(gallery.set_expiry(a.who, a.expires_ns, a.why))),
+            "merge": (ask.Merge, lambda a: self._changed(gallery.merge(a.who, a.other, a.why))),
+            "split": (ask.Split, lambda a: self._changed(gallery.split(a.who, a.templates, a.name, a.why))),
+            "drop": (ask.Drop, lambda a: self._changed(gallery.drop(a.who, a.templates, a.why))),
+            "remove": (ask.Change, self._remove),
+            "expire": (ask.Request, self._expire),
+            "undo": (ask.Undo, self._undo),
+            "import": (ask.Import, self._import),
+            "export": (ask.Export, self._export),
+            "compact": (ask.Request, lambda _: {"bytes": gallery.compact()}),
         }
 
     def answer(self, request: ControlRequest) -> ControlReply:
         """Carry out one request."""
-        verb = self._verbs.get(request.verb.removeprefix(PREFIX)) if request.verb.startswith(PREFIX) else None
-        if verb is None:
-            known = ", ".join(PREFIX + name for name in self._verbs)
-            return ControlReply(ok=False, error=f"no request {request.verb[:40]!r}; wanted one of {known}")
+        known = (
+            self._verbs.get(request.verb.removeprefix(PREFIX)) if request.verb.startswith(PREFIX) else None
+        )
+        if known is None:
+            names = ", ".join(PREFIX + name for name in self._verbs)
+            return ControlReply(ok=False, error=f"no request {request.verb[:40]!r}; wanted one of {names}")
+        wanted, carry_out = known
         try:
-            return ControlReply(ok=True, result=verb(request.arguments))
+            return ControlReply(ok=True, result=carry_out(msgspec.convert(request.arguments, wanted)))
         except msgspec.ValidationError as error:
             return ControlReply(ok=False, error=f"{request.verb}: {error}")
-        except GalleryError as error:
+        except GaitwayError as error:
             return ControlReply(ok=False, error=str(error))
 
-    def _epoch(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        msgspec.convert(arguments, Nothing)
-        return {"epoch": self._gallery.epoch, "model": self._model.digest}
+    def _preview(self, asked: ask.Preview) -> Result:
+        self._check_model(asked.templates)
+        index = TemplateIndex(self._gallery, self._model.digest, self._model.dimension)
+        return {"doubts": plain(doubts(index, self._gallery, asked.name, asked.templates))}
 
-    def _list(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        msgspec.convert(arguments, Nothing)
-        return {"epoch": self._gallery.epoch, "people": _plain(self._gallery.people())}
+    def _enrol(self, asked: ask.Enrol) -> Result:
+        if sum(map(bool, (asked.templates, asked.track, asked.unknown))) != 1:
+            wanted = "either templates or a track or an unknown person"
+            raise GalleryError("an enrolment is refused", wanted=wanted)
+        gallery, templates = self._gallery, asked.templates or self._live(asked.track)
+        self._check_model(templates)
+        if templates:
+            return self._changed(
+                gallery.enrol(
+                    asked.name, templates, asked.consent, expires_ns=asked.expires_ns, walks=asked.walks
+                )
+            )
+        if asked.unknown:
+            return self._changed(gallery.promote(asked.unknown, asked.name, asked.consent))
+        return self._changed(gallery.enrol_track(asked.track, asked.name, asked.consent))
 
-    def _show(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        return {"person": _plain(self._gallery.person(msgspec.convert(arguments, Who).who))}
-
-    def _tracks(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        msgspec.convert(arguments, Nothing)
-        return {"tracks": _plain(self._gallery.recent_tracks())}
-
-    def _audit(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        msgspec.convert(arguments, Nothing)
-        return {"rows": _plain(self._gallery.audit())}
-
-    def _verify(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        msgspec.convert(arguments, Nothing)
-        return {"faults": list(self._gallery.verify())}
-
-    def _enrol(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        asked = msgspec.convert(arguments, Enrol)
-        if bool(asked.templates) == bool(asked.track):
-            raise GalleryError("an enrolment is refused", wanted="either templates or a track")
-        templates = asked.templates or self._live(asked.track)
-        foreign = next((t.model for t in templates if t.model != self._model.digest), None)
+    def _check_model(self, templates: Sequence[NewTemplate]) -> None:
+        """Raises GalleryError for templates that could not be compared with what the pipeline sees."""
+        ours = self._model.digest
+        foreign = next((t.model for t in templates if t.model != ours), None)
         if foreign is not None:
             fix = "Make the templates with the model that runs"
-            wanted = f"model {self._model.digest[:12]}"
-            raise GalleryError(f"a template is of model {foreign[:12]}", wanted=wanted, fix=fix)
-        if templates:
-            return self._changed(self._gallery.enrol(asked.name, templates, asked.consent))
-        return self._changed(self._gallery.enrol_track(asked.track, asked.name, asked.consent))
+            what = f"a template is of model {foreign[:12]}"
+            raise GalleryError(what, wanted=f"model {ours[:12]}", fix=fix)
 
-    def _rename(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        asked = msgspec.convert(arguments, Rename)
-        return self._changed(self._gallery.rename(asked.who, asked.name))
+    def _remove(self, asked: ask.Change) -> Result:
+        """Remove, and take the person out of every log and trace that is known of."""
+        places = self._gallery.places()
+        person = self._gallery.remove(asked.who, asked.why)
+        sources = [t.source.removeprefix(TRACK_SOURCE) for t in person.templates if _of_track(t.source)]
+        done = redact(places, person.id, sources)
+        return {**self._changed(person), "redacted": plain(done), "places": plain(places), "tracks": sources}
 
-    def _remove(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        return self._changed(self._gallery.remove(msgspec.convert(arguments, Who).who))
+    def _expire(self, asked: ask.Request) -> Result:
+        del asked
+        return {**plain(self._gallery.expire()), "epoch": self._gallery.epoch}
 
-    def _changed(self, person: PersonRecord) -> dict[str, Any]:
-        return {"epoch": self._gallery.epoch, "person": _plain(person)}
+    def _undo(self, asked: ask.Undo) -> Result:
+        undone = self._gallery.undo(asked.epoch)
+        return {"epoch": self._gallery.epoch, "undone": undone}
+
+    def _import(self, asked: ask.Import) -> Result:
+        people = read_export(Path(asked.path), read_key(asked.key))
+        came = import_people(self._gallery, people, asked.if_known)
+        return {"epoch": self._gallery.epoch, "people": list(came)}
+
+    def _export(self, asked: ask.Export) -> Result:
+        count = write_export(self._gallery, Path(asked.path), read_key(asked.key), asked.who)
+        return {"people": count}
+
+    def _changed(self, person: PersonRecord) -> Result:
+        return {"epoch": self._gallery.epoch, "person": plain(person)}
 
 
-def _plain(value: Any) -> Any:
-    """Structs as dicts and lists; vectors stay bytes."""
-    return msgspec.to_builtins(value, builtin_types=(bytes,))
+def _of_track(source: str) -> bool:
+    return source.startswith(TRACK_SOURCE)
