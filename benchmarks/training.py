@@ -25,8 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=0, help="cores to use (default all)")
     parser.add_argument(
         "--compiled",
-        action="store_true",
-        help="the compiled step too; compiling takes minutes for each family",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="the compiled step too; compiling takes a minute for each family and needs a C++ compiler",
     )
 
 

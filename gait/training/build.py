@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import torch
@@ -15,7 +16,7 @@ from gait.models import checkpoints, registry
 from gait.models.family import GaitNet
 from gait.models.input_spec import spec_of
 from gait.training.config import ModelSection, Precision
-from stream.errors import ConfigError, WeightsError
+from stream.errors import ConfigError, ResourceError, WeightsError
 
 TYPES: Final[dict[Precision, torch.dtype]] = {
     "float32": torch.float32,
@@ -59,6 +60,18 @@ def _start_from(net: GaitNet, path: str) -> tuple[str, ...]:
 def training_spec(net: GaitNet) -> InputSpec:
     """What the net is fed while it is trained: one view, though it may be judged on several."""
     return msgspec.structs.replace(spec_of(net), views=False)
+
+
+def compiled(net: Any) -> Any:
+    """The net through torch.compile, which needs a C++ compiler; raises ResourceError where there is none."""
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "c++", "cl"]
+    if not any(shutil.which(name) for name in names):
+        raise ResourceError(
+            "no C++ compiler, which a compiled step needs",
+            wanted=" or ".join(names),
+            fix="Install one, or leave trainer.compiled off",
+        )
+    return torch.compile(net)
 
 
 @contextmanager

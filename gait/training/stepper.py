@@ -11,7 +11,7 @@ from torch import nn
 
 from gait.models.family import Features, GaitNet
 from gait.training.batches import Batch
-from gait.training.build import TYPES
+from gait.training.build import TYPES, compiled
 from gait.training.config import TrainingConfig
 from gait.training.objective import Objective
 from gait.training.parallel import Processes
@@ -42,7 +42,7 @@ class Stepper:
         device = processes.device
         self.scaler = torch.GradScaler(device.type, enabled=self.kind is torch.float16)
         wrapped = processes.wrapped(net, all_used=objective.needs_classes())
-        self.trained: nn.Module | Any = torch.compile(wrapped) if config.trainer.compiled else wrapped
+        self.trained: nn.Module | Any = compiled(wrapped) if config.trainer.compiled else wrapped
         self.optimizer = make_optimizer(net, config.optimizer)
 
     def take(self, batch: Batch, pace: Pace, step: int) -> Done:
