@@ -13,6 +13,7 @@ from gait.walkers.conditions import CHOICES
 from gait.walkers.population import POPULATIONS
 from gait.walkers.quality import CAMERAS
 from gait.walkers.scene import Scene
+from gait.walkers.scenes import VIEWPOINTS
 from gait.walkers.sheet import contact_sheet
 from gait.walkers.source import PREFIX, WalkersSpec
 from gait.walkers.truth import ClipTruth, mot_path, truth_path
@@ -38,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--population", default="street", help=f"{' or '.join(POPULATIONS)} (default street)")
     parser.add_argument("--camera", default="clean", help=f"{', '.join(CAMERAS)} or any (default clean)")
+    parser.add_argument("--viewpoint", default="level", help=f"{', '.join(VIEWPOINTS)} (default level)")
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE", help="also write a contact sheet with the truth drawn in (.png)"
     )
@@ -64,7 +66,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _spec(arguments: argparse.Namespace) -> WalkersSpec:
     """The very specification that the live source takes, so that both check and render the same."""
-    keys = ("people", "seconds", "size", "fps", "seed", "outfit", "conditions", "population", "camera")
+    keys = (
+        "people",
+        "seconds",
+        "size",
+        "fps",
+        "seed",
+        "outfit",
+        "conditions",
+        "population",
+        "camera",
+        "viewpoint",
+    )
     conditions = arguments.conditions.replace(",", "+")
     values = {key: getattr(arguments, key) for key in keys} | {"conditions": conditions}
     for key, value in values.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -30,6 +31,21 @@ class DemoScenes:
     probe: Scene
     enrolled: tuple[str, ...]
     stranger: str
+
+
+LEVEL_SLANT, STEEPEST_SLANT = 0.15, 0.5
+"""Radians from side-on at which people cross a street: nearly along the picture, or at any angle."""
+Viewpoint = Literal["level", "high", "any"]
+VIEWPOINTS: tuple[Viewpoint, ...] = ("level", "high", "any")
+"""At a person's height; from the top of a door frame; anywhere between knee and lamp, with any lens."""
+
+
+@dataclass(frozen=True)
+class Eye:
+    """The camera before a street: where it stands and how good it is."""
+
+    viewpoint: Viewpoint = "level"
+    quality: Quality = CLEAN
 
 
 @dataclass(frozen=True)
@@ -155,6 +171,25 @@ def endtoend_scene(seed: int, seconds: float = 12.0) -> Scene:
     return street_scene(seed, 3, seconds)
 
 
+def _scale(size: tuple[int, int]) -> float:
+    return min(size[0] / 1280, size[1] / 720)
+
+
+def _street_camera(seed: int, size: tuple[int, int], viewpoint: Viewpoint) -> tuple[Camera, float]:
+    """Where the camera stands, and by how many radians paths may slant from side-on."""
+    focal = 1000.0 * _scale(size)
+    if viewpoint == "level":
+        return Camera(size[0], size[1], focal=focal, height=1.45, pitch=0.05), LEVEL_SLANT
+    if viewpoint == "high":
+        return Camera(size[0], size[1], focal=focal, height=3.4, pitch=0.36), STEEPEST_SLANT
+    rng = stream(seed, "viewpoint")
+    lens = float(np.exp(rng.uniform(np.log(0.75), np.log(1.7))))
+    height = float(np.exp(rng.uniform(np.log(0.8), np.log(3.8))))
+    # Aimed at the middle of people half-way back.
+    pitch = float(np.arctan2(height - 0.95, 6.8 * lens) + rng.normal(0, 0.015))
+    return Camera(size[0], size[1], focal=focal * lens, height=height, pitch=pitch), STEEPEST_SLANT
+
+
 def street_scene(
     seed: int,
     people: int,
@@ -163,22 +198,23 @@ def street_scene(
     fps: float = 25.0,
     outfit: int = 0,
     cast: Cast = Cast(),
-    quality: Quality = CLEAN,
+    eye: Eye = Eye(),
 ) -> Scene:
     """``people`` who cross the picture to and fro for as long as it lasts, each at a depth of their own."""
     rng = stream(seed, "street")
-    scale = min(size[0] / 1280, size[1] / 720)
-    camera = Camera(size[0], size[1], focal=1000.0 * scale, height=1.45, pitch=0.05)
-    depths = np.linspace(5.6, 8.4 + 0.3 * max(0, people - 4), people)
+    camera, steepest = _street_camera(seed, size, eye.viewpoint)
+    reach = camera.focal / (1000.0 * _scale(size))
+    depths = np.linspace(5.6, 8.4 + 0.3 * max(0, people - 4), people) * reach
     walkers = []
     crowd = sample_people(seed, people, outfit, cast)
     for number, (person, depth) in enumerate(zip(crowd, depths, strict=True)):
         enter, lap = -1.5 * number, number
         while enter < seconds:
-            slant = float(rng.uniform(-0.15, 0.15))
+            slant = float(rng.uniform(-steepest, steepest))
             visit = lap if cast.varied else None
             walker = _crossing(person, camera, float(depth), lap % 2 == 0, slant, enter, visit)
             walkers.append(walker)
             enter, lap = walker.leave_s + 0.3, lap + 1
-    wall = max(12.0, float(depths[-1]) + 3.0)
-    return Scene(seed, camera, tuple(walkers), seconds, fps, wall, name="street", quality=quality)
+    ends = [walker.path.at(s).at[1] for walker in walkers for s in (0.0, walker.path.length)]
+    wall = max(12.0, float(depths[-1]) + 3.0, float(max(ends)) + 2.0 if steepest > LEVEL_SLANT else 0.0)
+    return Scene(seed, camera, tuple(walkers), seconds, fps, wall, name="street", quality=eye.quality)

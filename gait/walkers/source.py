@@ -14,7 +14,7 @@ from gait.walkers.conditions import CHOICES
 from gait.walkers.population import PLAIN, POPULATIONS
 from gait.walkers.quality import CAMERAS, sample_quality
 from gait.walkers.scene import Scene
-from gait.walkers.scenes import Cast, street_scene
+from gait.walkers.scenes import VIEWPOINTS, Cast, Eye, Viewpoint, street_scene
 from stream.errors import ConfigError, SourceError
 from stream.sources.base import NS_PER_S, Picture, SourceOptions
 
@@ -33,6 +33,7 @@ WORDS = {
     "conditions": CHOICES,
     "population": tuple(POPULATIONS),
     "camera": (*CAMERAS, ANY),
+    "viewpoint": VIEWPOINTS,
 }
 """What words a key takes."""
 SIZES = (32, 7680)
@@ -42,7 +43,7 @@ class WalkersSpec(msgspec.Struct, frozen=True):
     """What the text after ``walkers:`` says; ``live`` 1 paces the frames by the clock as a camera does.
 
     ``conditions`` are kinds joined by ``+``, ``population`` and ``camera`` names; the defaults are ordinary
-    clothes, plain people and a clean camera, and people who walk alike each time they come.
+    clothes, plain people and a clean camera at their height, and people who walk alike each time they come.
     """
 
     seed: int = 0
@@ -55,6 +56,7 @@ class WalkersSpec(msgspec.Struct, frozen=True):
     conditions: str = "normal"
     population: str = PLAIN.name
     camera: str = "clean"
+    viewpoint: Viewpoint = "level"
 
     @classmethod
     def parse(cls, text: str) -> WalkersSpec:
@@ -76,9 +78,8 @@ class WalkersSpec(msgspec.Struct, frozen=True):
         population = POPULATIONS[self.population]
         cast = Cast(population, tuple(self.conditions.split("+")), varied=population is not PLAIN)
         quality = sample_quality(self.seed) if self.camera == ANY else CAMERAS[self.camera]
-        return street_scene(
-            self.seed, self.people, self.seconds, self.size, self.fps, self.outfit, cast, quality
-        )
+        eye = Eye(self.viewpoint, quality)
+        return street_scene(self.seed, self.people, self.seconds, self.size, self.fps, self.outfit, cast, eye)
 
 
 def _wrong(what: str, wanted: str) -> ConfigError:

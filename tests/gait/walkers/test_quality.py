@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gait.walkers.quality import CAMERAS, CLEAN, Quality, deliver, expose, sample_quality
-from gait.walkers.scenes import street_scene
+from gait.walkers.scenes import Eye, street_scene
 from gait.walkers.sheet import SHEET_PX, contact_sheet
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(np.uint8)
@@ -60,7 +60,10 @@ def test_impossible_cameras_are_refused(wrong: dict[str, float]) -> None:
 
 
 def test_truth_is_the_same_before_every_camera() -> None:
-    frames = [street_scene(3, 2, 2.0, (320, 180), quality=quality).frame(30) for quality in CAMERAS.values()]
+    frames = [
+        street_scene(3, 2, 2.0, (320, 180), eye=Eye(quality=quality)).frame(30)
+        for quality in CAMERAS.values()
+    ]
     for frame in frames[1:]:
         assert (frame.image != frames[0].image).any()
         for mine, clean in zip(frame.truth, frames[0].truth, strict=True):

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from gait.walkers.scene import Scene
+from gait.walkers.scene import Scene, Walker
 from gait.walkers.scenes import (
     NAMES,
+    VIEWPOINTS,
+    Eye,
+    Viewpoint,
     demo_scenes,
     endtoend_scene,
     perception_scene,
@@ -110,6 +113,33 @@ def test_the_end_to_end_scene_keeps_three_walkers_busy() -> None:
     times = np.arange(0.5, scene.seconds, 0.5)
     present = sum(float(np.mean([w.enter_s <= t <= w.leave_s for t in times])) for w in scene.walkers)
     assert present > 2.5
+
+
+@pytest.mark.parametrize("viewpoint", VIEWPOINTS)
+def test_people_are_in_the_picture_from_every_viewpoint(viewpoint: Viewpoint) -> None:
+    for seed in range(5):
+        scene = street_scene(seed, 4, 4.0, eye=Eye(viewpoint))
+        seen = in_view(scene)
+        assert sum(len(times) for times in seen.values()) > 20
+        near = [
+            scene.camera.to_camera(pose.joints)[:, 2].min()
+            for t in np.arange(0, 4, 0.5)
+            for walker in scene.walkers
+            if (pose := walker.pose(float(t)))
+        ]
+        assert min(near) > 1.0
+        assert max(float(place[1]) for walker in scene.walkers for place in ends(walker)) < scene.wall_m
+
+
+def test_any_viewpoint_means_other_heights_and_lenses() -> None:
+    cameras = [street_scene(seed, 1, 1.0, eye=Eye("any")).camera for seed in range(20)]
+    assert np.ptp([camera.height for camera in cameras]) > 1.5
+    assert np.ptp([camera.focal for camera in cameras]) > 300
+
+
+def ends(walker: Walker) -> list[np.ndarray]:
+    """The ends of a path on the ground."""
+    return [walker.path.at(s).at for s in (0.0, walker.path.length)]
 
 
 def test_a_street_of_any_size_keeps_people_in_front_of_the_wall() -> None:

@@ -39,6 +39,7 @@ def test_a_specification_is_read_in_any_order_with_defaults() -> None:
         ("walkers:size=²x³", "is no size"),
         ("walkers:live=2", "live=2 is out of range"),
         ("walkers:conditions=coat+cape", "conditions=coat+cape has no 'cape'; wanted one of normal, layers"),
+        ("walkers:viewpoint=low", "viewpoint=low has no 'low'; wanted one of level, high, any"),
         ("walkers:population=martian", "wanted one of plain, street"),
         ("walkers:camera=", "camera= has no ''; wanted one of clean, street, dim, old, moving, any"),
     ],
