@@ -18,8 +18,8 @@ from benchmarks.report import BenchResult
 from commands.bench import show
 from commands.cli import add_config_arguments, add_json_argument, print_json, progress, say
 from commands.config import EventsConfig, GalleryConfig, PipelineConfig, load_config
-from commands.demo_report import print_table, write_pictures
-from commands.judging import Boxes, Verdict, judge, owners
+from commands.demo_report import Told, print_table, write_pictures
+from commands.judging import Boxes, LinkVerdict, Verdict, judge, judge_links, owners
 from commands.observe import Observation, observe, one_camera, read_observation
 from commands.pipeline import Finished, new_plan, run_plan
 from commands.plan import forget_traces
@@ -47,6 +47,7 @@ class DemoRun:
     events: tuple[Event, ...]
     seen: Observation
     finished: Finished
+    links: tuple[LinkVerdict, ...] = ()
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -70,12 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
     demo = run_seed(config, arguments.seed, arguments.out)
     if demo.finished.outcome.hurried:
         return demo.finished.outcome.exit_status
-    write_pictures(demo.folder, demo.verdicts, demo.events, demo.seen, demo.finished, CAMERA)
+    told = Told(demo.verdicts, demo.links, demo.events)
+    write_pictures(demo.folder, told, demo.seen, demo.finished, CAMERA)
     forget_traces(demo.finished.plan)
     if arguments.json:
         print_json(_result([demo]).as_dict())
     else:
-        print_table(demo.verdicts, demo.folder)
+        print_table(demo.verdicts, demo.links, demo.folder)
     return demo.finished.outcome.exit_status
 
 
@@ -109,6 +111,8 @@ def _result(runs: list[DemoRun]) -> BenchResult:
         "named_wrong": sum(bool(set(v.named) - {v.person}) for v in enrolled),
         "never_named": sum(not v.named for v in enrolled),
         "strangers_named": sum(named),
+        "links": sum(link.taken_back_s is None for demo in runs for link in demo.links),
+        "links_wrong": sum(link.wrong for demo in runs for link in demo.links),
     }
     values = {
         "named_right": right / max(1, len(enrolled)),
@@ -138,8 +142,10 @@ def run_seed(config: PipelineConfig, seed: int, folder: Path) -> DemoRun:
         raise finished.outcome.error
     seen = read_observation(finished)
     events = tuple(read_events(finished.plan.event_log))
-    verdicts = judge(seen.tracked, events, visible_boxes(probe_truth), scenes.enrolled)
-    return DemoRun(seed, folder, tuple(verdicts), events, seen, finished)
+    there = visible_boxes(probe_truth)
+    verdicts = judge(seen.tracked, events, there, scenes.enrolled)
+    links = judge_links(seen.tracked, events, there)
+    return DemoRun(seed, folder, tuple(verdicts), events, seen, finished, links)
 
 
 def _private(events: EventsConfig, folder: Path) -> EventsConfig:

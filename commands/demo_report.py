@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,19 +15,28 @@ from rich.table import Table
 from commands.cli import out, progress, say
 from commands.colours import css
 from commands.finished import ledger_lines
-from commands.judging import NS, Verdict
+from commands.judging import NS, LinkVerdict, Verdict
 from commands.observe import Observation
-from commands.overlay import Image, Names, by_frame, contact_sheet, draw, write_video
+from commands.overlay import Image, Names, by_frame, contact_sheet, draw, number_of, write_video
 from commands.pipeline import Finished
-from commands.report import Report, Row, Span, write_report
+from commands.report import LinkRow, Report, Row, Span, write_report
 from stream.messages import Event, Tracked
 from stream.sources import open_source
 
 STILLS = 6
 
 
-def print_table(verdicts: Sequence[Verdict], folder: Path) -> None:
-    """Who was there, who was recognised, with what probability, when."""
+@dataclass(frozen=True)
+class Told:
+    """What was said of the clip, and what the truth says to it."""
+
+    verdicts: Sequence[Verdict]
+    links: Sequence[LinkVerdict]
+    events: Sequence[Event]
+
+
+def print_table(verdicts: Sequence[Verdict], links: Sequence[LinkVerdict], folder: Path) -> None:
+    """Who was there, who was recognised, with what probability, when; and how tracklets were linked."""
     table = Table(box=None, pad_edge=False)
     for heading in ("person", "enrolled", "in view", "answer", "probability", "first named", ""):
         table.add_column(heading)
@@ -42,24 +52,34 @@ def print_table(verdicts: Sequence[Verdict], folder: Path) -> None:
             "[green]right[/]" if verdict.right else "[red]wrong[/]",
         )
     out.print(table)
+    for link in links:
+        out.print(link_text(link), style="dim", markup=False, highlight=False)
     say(f"\n{folder}/report.html shows it all; annotated.mp4 and events.jsonl lie beside it")
 
 
-def write_pictures(
-    folder: Path,
-    verdicts: Sequence[Verdict],
-    events: Sequence[Event],
-    seen: Observation,
-    finished: Finished,
-    camera: str,
-) -> None:
+def link_text(link: LinkVerdict) -> str:
+    """One link in words."""
+    later, earlier = number_of(link.later), number_of(link.link.earlier)
+    text = f"{link.told_s:.1f} s: tracklet {later} continues {earlier} after {link.link.gap_s:.1f} s, "
+    text += f"{link.link.confidence:.0%}"
+    if link.taken_back_s is not None:
+        return f"{text}; taken back at {link.taken_back_s:.1f} s"
+    return f"{text}, {verdict_word(link.right)}"
+
+
+def verdict_word(right: bool | None) -> str:
+    """What the truth says."""
+    return {True: "right", False: "wrong", None: "not to be told"}[right]
+
+
+def write_pictures(folder: Path, told: Told, seen: Observation, finished: Finished, camera: str) -> None:
     """``annotated.mp4`` and ``report.html`` in ``folder``."""
     stills: list[Image] = []
     keep = set(np.linspace(0, max(0, len(seen.tracked) - 1), STILLS + 2).astype(int)[1:-1].tolist())
 
     def frames() -> Iterator[tuple[float, Image]]:
         with progress("drawing the annotated video", len(seen.tracked)) as step:
-            for index, (seconds, image) in enumerate(_drawn(folder / "probe.mp4", seen, events, camera)):
+            for index, (seconds, image) in enumerate(_drawn(folder / "probe.mp4", seen, told.events, camera)):
                 if index in keep:
                     stills.append(image)
                 step.advance()
@@ -70,10 +90,11 @@ def write_pictures(
     sheet = contact_sheet(stills, columns=2, width=640) if stills else None
     page = Report(
         title="Gaitway demo",
-        lead=_lead(verdicts),
-        rows=_rows(verdicts, seen.tracked, events),
+        lead=_lead(told.verdicts),
+        rows=_rows(told.verdicts, seen.tracked, told.events),
+        links=_link_rows(told.links),
         ledger=ledger_lines(finished),
-        made_by=_made_by(events, finished),
+        made_by=_made_by(told.events, finished),
         video=video,
         stills=cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
         if sheet is not None
@@ -81,6 +102,20 @@ def write_pictures(
         duration_s=_seconds(seen.tracked, len(seen.tracked) - 1),
     )
     write_report(page, folder / "report.html")
+
+
+def _link_rows(links: Sequence[LinkVerdict]) -> list[LinkRow]:
+    return [
+        LinkRow(
+            one.told_s,
+            number_of(one.later),
+            number_of(one.link.earlier),
+            one.link.gap_s,
+            one.link.confidence,
+            "taken back" if one.taken_back_s is not None else verdict_word(one.right),
+        )
+        for one in links
+    ]
 
 
 def _drawn(

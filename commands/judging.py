@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from stream.messages import Box, Event, Identity, Tracked
+from stream.messages import Box, Continuation, Event, Identity, Tracked
 
 MATCH_IOU: Final = 0.5
 NS: Final = 1e-9
@@ -48,6 +48,43 @@ class Verdict:
         if self.answer.answer == "person":
             return self.answer.name or "?"
         return self.answer.answer.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class LinkVerdict:
+    """One link between two tracklets as it was told; ``right`` is None where the truth knows not both.
+
+    ``taken_back_s`` is when it was retracted, if it was.
+    """
+
+    told_s: float
+    later: str
+    link: Continuation
+    right: bool | None
+    taken_back_s: float | None = None
+
+    @property
+    def wrong(self) -> bool:
+        """It joins two people, and still stands."""
+        return self.right is False and self.taken_back_s is None
+
+
+def judge_links(tracked: Sequence[Tracked], events: Sequence[Event], truth: Boxes) -> tuple[LinkVerdict, ...]:
+    """The links in the order they were told, each with its retraction."""
+    owner = owners(tracked, truth)
+    start_ns = tracked[0].frame.captured_ns if tracked else 0
+    found: dict[tuple[str, str], LinkVerdict] = {}
+    for event in events:
+        if event.link is None or event.tracklet is None:
+            continue
+        pair, at_s = (event.link.earlier, event.tracklet), (event.captured_ns - start_ns) * NS
+        if event.kind == "retract" and pair in found:
+            found[pair] = replace(found[pair], taken_back_s=at_s)
+        elif event.kind == "link":
+            known = all(tracklet in owner for tracklet in pair)
+            right = owner[pair[0]] == owner[pair[1]] if known else None
+            found[pair] = LinkVerdict(at_s, event.tracklet, event.link, right)
+    return tuple(found.values())
 
 
 def owners(tracked: Iterable[Tracked], truth: Boxes) -> dict[str, str]:

@@ -44,6 +44,18 @@ class Row:
 
 
 @dataclass(frozen=True)
+class LinkRow:
+    """One link between two tracklets, by their numbers, and what the truth says to it."""
+
+    told_s: float
+    later: str
+    earlier: str
+    gap_s: float
+    confidence: float
+    verdict: str
+
+
+@dataclass(frozen=True)
 class LedgerLine:
     """One camera's frames."""
 
@@ -66,6 +78,7 @@ class Report:
     video: Path | None = None
     stills: bytes | None = None
     duration_s: float = field(default=1.0)
+    links: Sequence[LinkRow] = ()
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -77,6 +90,7 @@ def write_report(report: Report, path: Path) -> None:
         title=report.title,
         lead=report.lead,
         rows=report.rows,
+        links=report.links,
         ledger=report.ledger,
         made_by=report.made_by,
         chart=_chart(report),

@@ -90,6 +90,9 @@ def _print(event: Event, *, as_json: bool) -> None:
         colour = WORDS[answer.answer]
         if answer.probability is not None:
             who += f" {answer.probability:.0%}"
+    if event.link is not None:
+        who = f"continues {event.link.earlier} {event.link.confidence:.0%}"
+        who = f"not so: {who} ({event.link.reason})" if event.kind == "retract" else who
     line = f"{at}  {event.camera:<12} {event.sequence:>5}  {event.kind:<7} {who:<24} {event.tracklet or ''}"
     out.print(line.rstrip(), style=colour, markup=False, highlight=False)
 

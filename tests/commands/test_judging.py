@@ -1,7 +1,7 @@
 """The demo's judge: right only where the pipeline was right."""
 
-from commands.judging import iou, judge, owners
-from stream.messages import Event, FrameRef, Identity, Track, Tracked, TrackletId
+from commands.judging import iou, judge, judge_links, owners
+from stream.messages import Continuation, Event, EventKind, FrameRef, Identity, Track, Tracked, TrackletId
 
 LEFT, RIGHT = (0.0, 0.0, 10.0, 20.0), (50.0, 0.0, 60.0, 20.0)
 
@@ -53,3 +53,22 @@ def test_no_answer_at_all_is_wrong_for_the_enrolled() -> None:
     verdict = judge(MESSAGES, [], TRUTH, ["Ada"])[0]
     assert not verdict.right
     assert verdict.text == "never answered"
+
+
+def statement(later: int, earlier: int, at: int, kind: EventKind = "link") -> Event:
+    said = Continuation(f"c/r/{earlier}", 1.5, 0.1, 0.9, "the gaits differ" if kind == "retract" else None)
+    return Event("x", kind, "c", "r", 1, at * 40_000_000, tracklet=f"c/r/{later}", link=said)
+
+
+def test_a_link_is_right_where_both_tracklets_are_one_person_and_unknown_where_nobody_is() -> None:
+    messages = [*MESSAGES, *(tracked(i, (2, LEFT), (3, (20.0, 0.0, 30.0, 20.0))) for i in range(10, 20))]
+    truth = TRUTH | {i: {"Ada": LEFT} for i in range(10, 20)}
+    events = [statement(2, 0, 12), statement(2, 1, 13), statement(3, 0, 14)]
+    links = judge_links(messages, events, truth)
+    assert [link.right for link in links] == [True, False, None]
+    assert [link.wrong for link in links] == [False, True, False]
+
+
+def test_a_wrong_link_that_was_taken_back_does_not_stand() -> None:
+    (link,) = judge_links(MESSAGES, [statement(1, 0, 5), statement(1, 0, 8, "retract")], TRUTH)
+    assert (link.right, link.wrong, link.taken_back_s) == (False, False, 0.32)
