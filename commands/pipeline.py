@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from commands.cli import ROOT, progress
+from commands.checkpoints import prepare_checkpoints
+from commands.cli import ROOT, progress, say
 from commands.config import PipelineConfig
 from commands.plan import Last, RunPlan, write_plan
 from commands.stage import SOURCE, stage_runner
+from stream.checkpoint import forget
 from stream.errors import ConfigError, ResourceError
 from stream.ledger import Count, Ledger
 from stream.runner import StagePlan
@@ -56,14 +58,25 @@ def new_plan(
     return RunPlan(name, str(results.resolve()), config, last, traces)
 
 
-def run_plan(plan: RunPlan, expected_frames: int | None = None, what: str = "frames") -> Finished:
-    """Start every stage of ``plan``, watch until the last has ended; a bar shows the frames processed."""
+def run_plan(
+    plan: RunPlan, expected_frames: int | None = None, what: str = "frames", *, resume: bool = False
+) -> Finished:
+    """Start every stage of ``plan``, watch until the last has ended; a bar shows the frames processed.
+
+    ``resume``: go on with the run that was left off in the same folder, if there is one.
+    """
     write_plan(plan)
-    if plan.recorded:
+    resumed = plan.durable and prepare_checkpoints(plan, resume=resume)
+    if plan.recorded and not resumed:
         _set_aside(plan.event_log)
     ledger = Ledger.create(plan.ledger, plan.stages, plan.cameras)
     supervisor = Supervisor(
-        stage_plans(plan), ledger, pipeline=plan.pipeline, folder=plan.folder, config=plan.config.stream
+        stage_plans(plan),
+        ledger,
+        pipeline=plan.pipeline,
+        folder=plan.folder,
+        config=plan.config.stream,
+        note=say,
     )
     try:
         with progress(what, expected_frames) as step, _Watch(ledger, plan, step.set):
@@ -71,6 +84,8 @@ def run_plan(plan: RunPlan, expected_frames: int | None = None, what: str = "fra
     finally:
         ledger.close()
         plan.plan_file.unlink(missing_ok=True)
+    if plan.durable and outcome.error is None and not outcome.hurried:
+        forget(plan.checkpoints)
     return Finished(plan, outcome)
 
 
@@ -88,15 +103,27 @@ def stage_plans(plan: RunPlan) -> list[StagePlan]:
         return [
             StagePlan(name, run=stage_runner(plan, name), source=name.startswith(SOURCE)) for name in names
         ]
-    entry = str(ROOT / "run_pipeline.py")
-    return [
-        StagePlan(
-            name,
-            argv=(sys.executable, entry, "stage", name, "--plan", str(plan.plan_file)),
-            source=name.startswith(SOURCE),
-        )
-        for name in names
-    ]
+    return [_process_plan(plan, name) for name in names]
+
+
+def _process_plan(plan: RunPlan, name: str) -> StagePlan:
+    """A stage as a process. Over recordings, sources and perception go back together; the rest go alone."""
+    source = name.startswith(SOURCE)
+    place = 0 if source else plan.stages.index(name)
+    capture = place <= 1
+    return StagePlan(
+        name,
+        argv=(
+            sys.executable,
+            str(ROOT / "run_pipeline.py"),
+            *("stage", name, "--plan", str(plan.plan_file)),
+        ),
+        source=source,
+        restarts=plan.config.stream.restarts if plan.durable else 0,
+        group="capture" if capture and plan.recorded else "",
+        before=plan.stages[place + 1] if place + 1 < len(plan.stages) else "",
+        loses=capture and not plan.recorded,
+    )
 
 
 class _Watch:

@@ -74,6 +74,21 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.results) / self.config.events.log
 
     @property
+    def durable(self) -> bool:
+        """Whether stages keep checkpoints, to be started again from: processes of a whole flow do."""
+        stream = self.config.stream
+        return stream.transport != "inproc" and stream.restarts > 0 and self._keeps_nothing_else
+
+    @property
+    def _keeps_nothing_else(self) -> bool:
+        return self.last == "publish" and not self.traces  # a trace cannot be taken up again
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the stages keep their checkpoints while the pipeline runs."""
+        return Path(self.results) / "checkpoints"
+
+    @property
     def control(self) -> str:
         """The identify stage's control socket; a folder's path keeps it to this user."""
         return f"ipc://{self.folder}/control.sock"

@@ -40,6 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--threads", action="store_true", help="stages as threads of one process instead of processes"
     )
     parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run that was left off in --out (after a crash); without one, start",
+    )
+    parser.add_argument(
         "--traces", action="store_true", help="keep what perceive, track and embed sent, in --out"
     )
 
@@ -50,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = new_plan(config, arguments.out, traces=arguments.traces, pipeline=arguments.id)
     if not arguments.json:
         say(f"events: {plan.event_log} and {config.events.endpoint}; stop with Ctrl-C")
-    finished = run_plan(plan)
+    finished = run_plan(plan, resume=arguments.resume)
     if arguments.json:
         print_json(_summary(finished))
     else:

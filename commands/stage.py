@@ -7,11 +7,13 @@ import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
 
+from commands.checkpoints import first_frame, sender_of, with_keeper
 from commands.plan import RunPlan, read_plan
+from commands.recogniser import recogniser
+from commands.runs import Runs, was_open
 from engines.embed import EmbedStage
 from engines.perceive import PerceiveStage, Perception
 from engines.weights import POSE_DETECTOR, POSE_LANDMARKS
-from gait.baseline import BaselineEmbedder
 from gait.body import body_of
 from gait.embedder import Embedder
 from gait.identify_stage import IdentifyStage
@@ -19,11 +21,12 @@ from gait.score_map import built_in_map
 from gait.walkers.source import PREFIX as WALKERS
 from gait.walkers.source import open_walkers
 from stream.bus import Inlet, Outlet, Receiver
+from stream.checkpoint import Keeper
 from stream.control import ControlServer
 from stream.errors import ConfigError, SourceError
 from stream.feed import FeedOptions, feed
 from stream.frames import FrameReader, FrameWriter
-from stream.ledger import Ledger
+from stream.ledger import Count, Ledger, StageLedger
 from stream.life import Life, run_process
 from stream.loop import Ports, StageLoop
 from stream.merge import Merge
@@ -56,9 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def embedder_of(plan: RunPlan) -> Embedder:
-    """The recogniser the configuration asks for; today that is the baseline."""
-    del plan
-    return BaselineEmbedder()
+    """The recogniser the configuration asks for."""
+    return recogniser(plan.config)
 
 
 def stage_runner(plan: RunPlan, name: str) -> Callable[[Life], None]:
@@ -74,21 +76,32 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
     stream, asked = plan.config.stream, plan.config.cameras[camera]
     register_source(WALKERS, open_walkers)
     source, reopen = _open_camera(plan, camera)
+    ledger = Ledger.open(plan.ledger)
+    rows = ledger.stage("source")
+    first = _take_up(plan, source, rows)
     writer = FrameWriter(
         camera,
         slots=stream.ring_slots,
         pipeline=plan.pipeline,
         folder=Path(stream.shared_memory) if stream.shared_memory else None,
     )
-    ledger = Ledger.open(plan.ledger)
     try:
+        life.ready()
+        if first is None:  # perception has seen this recording's end
+            return
         outlet = Outlet(plan.hop(f"frames-{camera}"), live=source.live, limits=stream.token_limits)
         try:
-            life.ready()
+            runs = Runs(plan, camera, rows) if source.live and plan.durable else None
+            if runs is not None:
+                runs.end_last(outlet, life.stop.now)
             options = FeedOptions(
-                realtime=asked.options.realtime, drain_s=stream.drain_s, budget_s=asked.options.budget_s
+                realtime=asked.options.realtime,
+                drain_s=stream.drain_s,
+                budget_s=asked.options.budget_s,
+                first=first,
+                begins=runs.begin if runs is not None else lambda _: None,
             )
-            feed(source, writer, outlet, ledger.stage("source"), life.stop, options, reopen)
+            feed(source, writer, outlet, rows, life.stop, options, reopen)
         finally:
             outlet.close()
     finally:
@@ -96,6 +109,18 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
         source.close()
     if source.problem is not None and reopen is None:
         raise source.problem
+
+
+def _take_up(plan: RunPlan, source: Source, rows: StageLedger) -> int | None:
+    """The frame to begin with: the first, or where a process before this one was left off."""
+    if source.live:
+        return 0
+    if not plan.recorded:  # beside live cameras nothing goes back
+        return rows.value(source.camera, Count.CAPTURED)
+    first = first_frame(plan, source)
+    if first:
+        rows.begin(source.camera, first)
+    return first
 
 
 def _open_camera(plan: RunPlan, camera: str) -> tuple[Source, Reconnect | None]:
@@ -113,14 +138,14 @@ def _open_camera(plan: RunPlan, camera: str) -> tuple[Source, Reconnect | None]:
     except CameraRefusesError:
         raise
     except SourceError as error:
-        if len(plan.cameras) == 1:
+        if len(plan.cameras) == 1 and not was_open(plan, camera):
             raise
         return AbsentSource(camera, error), reopen
 
 
 def _run_stage(plan: RunPlan, name: str, life: Life) -> None:
-    stage = BUILDERS[name](plan)
-    ports = _ports(plan, name)
+    stage, keeper = with_keeper(plan, name, BUILDERS[name](plan))
+    ports = _ports(plan, name, keeper)
     loop = StageLoop(
         name,
         stage,
@@ -129,24 +154,27 @@ def _run_stage(plan: RunPlan, name: str, life: Life) -> None:
         ledger=Ledger.open(plan.ledger).stage(name),
         stop=life.stop,
         drain_s=plan.config.stream.drain_s,
+        keeper=keeper,
     )
     life.ready()
     loop.run()
 
 
-def _ports(plan: RunPlan, name: str) -> Ports:
+def _ports(plan: RunPlan, name: str, keeper: Keeper | None = None) -> Ports:
     limits = plan.config.stream.limits
+    kept = keeper.restored if keeper else None
     inlet: Receiver
     if name == "perceive":
         tokens = plan.config.stream.token_limits
-        frames = {camera: Inlet(plan.hop(f"frames-{camera}"), limits=tokens) for camera in plan.cameras}
-        inlet = Merge(frames, live=plan.live_cameras)
+        cameras = kept.open if kept else plan.cameras
+        frames = {camera: Inlet(plan.hop(f"frames-{camera}"), limits=tokens) for camera in cameras}
+        inlet = Merge(frames, live=set(plan.live_cameras) & set(cameras))
     else:
-        inlet = Inlet(plan.hop(name), limits=limits)
+        inlet = Inlet(plan.hop(name), limits=limits, positions=kept.positions_by_name() if kept else None)
     following = plan.stages[plan.stages.index(name) + 1 :]
     return Ports(
         inlet,
-        Outlet(plan.hop(following[0]), limits=limits) if following else None,
+        Outlet(plan.hop(following[0]), limits=limits, durable=sender_of(name, keeper)) if following else None,
         ControlServer(plan.control) if name == "identify" else None,
         TraceWriter(plan.trace(name)) if plan.traces and name in TRACED else None,
     )
@@ -181,15 +209,20 @@ def _identify(plan: RunPlan) -> Stage:
 
 
 def _publish(plan: RunPlan) -> Stage:
-    events = plan.config.events
+    events, security = plan.config.events, plan.config.security
     return PublishStage(
         plan.event_log,
-        Publisher(events.endpoint),
-        fresh=plan.recorded,
+        Publisher(events.endpoint, keys=security.guarding(events.endpoint, "subscriber", "operator")),
+        fresh=plan.recorded and not _has_lines(plan.event_log),  # an earlier run's is aside by now
         sync=events.sync,
         repair=events.repair,
+        keys=security.guarding(events.repair, "subscriber", "operator"),
         timings=Path(plan.results) / "timings.jsonl",
     )
+
+
+def _has_lines(log: Path) -> bool:
+    return log.is_file() and log.stat().st_size > 0
 
 
 BUILDERS: dict[str, Callable[[RunPlan], Stage]] = {

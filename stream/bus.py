@@ -99,6 +99,14 @@ class Receiver(Protocol):
         """What to poll while waiting."""
         ...
 
+    def positions(self) -> dict[bytes, int]:
+        """The number of the last message taken from each sender, for a checkpoint."""
+        ...
+
+    def cover(self, positions: Mapping[bytes, int]) -> None:
+        """Tell the senders that a checkpoint covers all up to these numbers."""
+        ...
+
     def close(self) -> None:
         """Say that all was handled, and close."""
         ...
@@ -121,6 +129,11 @@ class TendedSender(Sender, Protocol):
 
     def tend(self) -> None:
         """Take in what the receiver said, and send again what it asks for; never waits."""
+        ...
+
+    @property
+    def sent(self) -> Sent:
+        """Where it stands, for a checkpoint."""
         ...
 
 

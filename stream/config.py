@@ -46,6 +46,14 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     drain_s: Seconds = 30.0
     grace_s: Seconds = 5.0
 
+    # Supervision of stages that are processes. A stage is started again up to ``restarts`` times a minute
+    # (0: the first death ends the pipeline), from a checkpoint kept every ``checkpoint_s``: what lies between
+    # is computed again, and a checkpoint costs some ms. One that has not looked at its orders for
+    # ``heartbeat_s`` hangs, is stopped or loops, and is killed: ten times the slowest frame on a busy host.
+    restarts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 5
+    checkpoint_s: Seconds = 1.0
+    heartbeat_s: Seconds = 10.0
+
     @property
     def limits(self) -> Limits:
         """The limits of every hop after perception."""

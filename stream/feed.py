@@ -58,13 +58,16 @@ class FeedOptions:
     """``when_full`` None: live sources drop, recorded ones wait. ``realtime`` paces by capture time.
 
     ``drain_s``: how long the readers may take for what is in the ring after the last picture. ``budget_s``:
-    a live picture that is older is dropped as ``late``.
+    a live picture that is older is dropped as ``late``. ``first``: the picture of a recording to begin with;
+    those before were sent earlier. ``begins``: told of each run that begins.
     """
 
     when_full: WhenFull | None = None
     realtime: bool = False
     drain_s: float = 30.0
     budget_s: float = math.inf
+    first: int = 0
+    begins: Callable[[str], None] = lambda _: None
 
 
 Reopen = Callable[[Callable[[], bool]], Source | None]
@@ -105,7 +108,7 @@ class _Feed:
         self._drops = (options.when_full or ("drop" if source.live else "wait")) == "drop"
         self._budget_ns = options.budget_s * NS_PER_S if source.live else math.inf
         self._clock_ns = host_clock()
-        self._frames = 0
+        self._frames = options.first
         self._last_ns = 0
 
     def run(self, reopen: Reopen | None) -> EndOfStream:
@@ -139,7 +142,13 @@ class _Feed:
 
     def _send_pictures(self) -> str:
         pace = Pace() if self._options.realtime else None
+        self._options.begins(self._source.run)
         for picture in self._source.frames():
+            if picture.number < self._options.first:
+                self._last_ns = picture.captured_ns
+                if self._stop.draining():
+                    return "stopped"
+                continue
             if pace is not None:
                 pace.wait(picture.captured_ns, self._stop.draining)
             if self._stop.draining():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -55,6 +55,8 @@ class Drop(IntEnum):
     """The stage refused the frame's content."""
     STOPPED = 11
     """The pipeline was told to end at once."""
+    DIED = 12
+    """On its way in a process that was killed."""
 
 
 COLUMNS: Final = 16
@@ -126,6 +128,28 @@ class StageLedger:
     def value(self, camera: str, what: Count | Drop) -> int:
         """What this stage counted so far."""
         return int(self._words[self._rows[camera] * COLUMNS + what])
+
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        """Every count, by camera, for a checkpoint."""
+        return {
+            camera: tuple(self._words[row * COLUMNS : (row + 1) * COLUMNS])
+            for camera, row in self._rows.items()
+        }
+
+    def begin(self, camera: str, frames: int) -> None:
+        """A source reads on from its recording's frame number ``frames``: so many were captured and sent."""
+        self.restore_row(camera, (frames, 0, 0, frames))
+
+    def restore_row(self, camera: str, counts: Sequence[int]) -> None:
+        """Set one camera's counts; those not given are 0."""
+        row = self._rows[camera]
+        for column in range(COLUMNS):
+            self._words[row * COLUMNS + column] = counts[column] if column < len(counts) else 0
+
+    def restore(self, counts: Mapping[str, Sequence[int]]) -> None:
+        """Go back to counts that a checkpoint kept: what came after is counted again."""
+        for camera in self._rows:
+            self.restore_row(camera, counts.get(camera, ()))
 
 
 class Ledger:

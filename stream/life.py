@@ -2,7 +2,9 @@
 
 A process talks to its supervisor over two pipes: its standard input brings orders, one per line, and its end
 means that the supervisor is dead; reports go out, one JSON line each, on the descriptor that REPORT_VARIABLE
-names. Without a supervisor (a stage started by hand) both are absent and signals alone count.
+names. A heartbeat is one of them: it goes out while the stage's own thread goes on asking whether it is to
+stop, so that a stage which is stopped (SIGSTOP) or loops falls silent. Without a supervisor (a stage started
+by hand) both are absent and signals alone count.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
@@ -26,12 +29,14 @@ from stream.stop import Level, Stop
 REPORT_VARIABLE: Final = "GAITWAY_REPORT_FD"
 _LOOK_S: Final = 0.02
 _ORPHAN_GRACE_S: Final = 2.0
+BEAT_S: Final = 0.25
+"""How often a stage says that it is alive."""
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a stage tells its supervisor: it is ready, or it failed, and how."""
+    """What a stage tells its supervisor: it is ready, it is alive, or it failed, and how."""
 
-    kind: Literal["ready", "failed"]
+    kind: Literal["ready", "alive", "failed"]
     line: str = ""
     exit_status: int = 0
 
@@ -46,16 +51,31 @@ class Life:
         self._report = report
         self._go = threading.Event()
         self._waits = source and supervised
+        self._busy = False  # between ``ready`` and the end of the work: when silence means that it hangs
 
     def ready(self) -> None:
         """Say that sockets are open and nets compiled. A source then waits until every stage is ready."""
         self._report(Report("ready"))
+        self._busy = True
         while self._waits and not self._go.wait(_LOOK_S) and not self.stop.draining():
             pass
 
     def failed(self, error: GaitwayError) -> None:
         """Say with which one line the stage ends."""
         self._report(Report("failed", str(error), error.exit_status))
+
+    def beat_for_ever(self) -> None:
+        """Say again and again that the stage is alive, for as long as it is; for a thread of its own."""
+        asked = -1
+        while True:
+            if not self._busy or self.stop.asked != asked:
+                asked = self.stop.asked
+                self._report(Report("alive"))
+            time.sleep(BEAT_S)
+
+    def done(self) -> None:
+        """The work is over; what is left is to hand over and to leave."""
+        self._busy = False
 
     def order(self, word: str) -> None:
         """Take an order: ``go``, or the name of a stop level."""
@@ -78,9 +98,11 @@ def run_process(
         signal.signal(number, lambda *_: life.stop.ask_again())
     if report_to is not None:
         threading.Thread(target=_follow_orders, args=(life,), name="orders", daemon=True).start()
+        threading.Thread(target=life.beat_for_ever, name="heartbeat", daemon=True).start()
     try:
         with one_line_errors(name, logs):
             run(life)
+            life.done()
             terminate()
     except GaitwayError as error:
         life.failed(error)

@@ -2,7 +2,8 @@
 
 Receive, let the stage handle, send on, count; answer questions between two frames; when a camera's stream
 ends, let the stage finish it and pass the end on; end when every camera has ended. Asked to drain it does
-just that, within ``drain_s`` of the last message; ``stream/stop.py`` names the more urgent ways to end.
+just that, within ``drain_s`` of the last message; ``stream/stop.py`` names the more urgent ways to end. Now
+and then, between two messages, the loop keeps a checkpoint (``stream/checkpoint.py``).
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stream.bus import Receiver, TendedSender
+import msgspec
+
+from stream.bus import Receiver, Sent, TendedSender
+from stream.checkpoint import Checkpoint, Keeper
 from stream.control import ControlServer
 from stream.errors import GaitwayError, MessageError, StageDiedError
 from stream.ledger import UNATTRIBUTED, Count, Drop, StageLedger
 from stream.merge import wait_for
-from stream.messages import ControlReply, ControlRequest, EndOfStream, Event, FrameMessage, Message
+from stream.messages import ControlReply, ControlRequest, EndOfStream, Event, FrameMessage, Message, People
 from stream.ringfile import StaleFrameError
 from stream.stage import Stage
 from stream.stop import Level, Stop
@@ -60,16 +64,25 @@ class StageLoop:
         ledger: StageLedger,
         stop: Stop,
         drain_s: float = 30.0,
+        keeper: Keeper | None = None,
     ) -> None:
+        """``keeper`` keeps checkpoints; what it restored says which cameras are open and what was counted."""
         self._name, self._stage, self._ports = name, stage, ports
         self._open = set(cameras)
         self._ledger, self._stop, self._drain_s = ledger, stop, drain_s
         self._last_frame: dict[str, tuple[str, int]] = {}
+        self._keeper = keeper
+        if keeper is not None and (kept := keeper.restored) is not None:
+            self._open = set(kept.open)
+            self._last_frame = dict(kept.frames)
+            if kept.counts:
+                ledger.restore(kept.counts)
 
     def run(self) -> None:
         """Run until every camera has ended, or as asked; then close the stage and its ports."""
         last_s = time.monotonic()
         with closing(self._ports), closing(self._stage):
+            self._keep_checkpoint()
             while self._open and not self._stop.now():
                 self._answer_questions()
                 message = self._receive()
@@ -80,6 +93,31 @@ class StageLoop:
                     break
                 elif self._ports.outlet:
                     self._ports.outlet.tend()
+                if self._keeper is not None and self._keeper.due(message is not None):
+                    self._keep_checkpoint()
+            self._keep_checkpoint()
+
+    def _keep_checkpoint(self) -> None:
+        """Keep what this stage is now; then the sender before need not keep what it covers."""
+        if self._keeper is None:
+            return
+        inlet, outlet = self._ports.inlet, self._ports.outlet
+        positions = inlet.positions()
+        checkpoint = Checkpoint(
+            memory=self._keeper.memory.save(), open=tuple(sorted(self._open)), frames=self._last_frame
+        )
+        if self._keeper.exact:
+            sent = outlet.sent if outlet else Sent(b"")
+            checkpoint = msgspec.structs.replace(
+                checkpoint,
+                positions={name.hex(): last for name, last in positions.items()},
+                sender=sent.name.hex(),
+                covered=sent.covered,
+                kept=sent.kept,
+                counts=self._ledger.counts(),
+            )
+        self._keeper.save(checkpoint)
+        inlet.cover(positions)
 
     def _receive(self) -> Message | None:
         inlet, control = self._ports.inlet, self._ports.control
@@ -108,7 +146,10 @@ class StageLoop:
 
     def _handle(self, message: FrameMessage) -> None:
         camera, frame = message.frame.camera, (message.frame.run, message.frame.number)
-        if self._last_frame.get(camera) == frame:  # what the stage before had left at the end: no new frame
+        last = self._last_frame.get(camera)
+        if last is not None and last[0] == frame[0] and self._repeated(message, last[1]):
+            return
+        if last == frame:  # what the stage before had left at the end: no new frame
             for addition in self._stage.handle(message):
                 self._pass_on(addition)
             return
@@ -121,6 +162,11 @@ class StageLoop:
             return
         self._ledger.count(camera, Count.HANDLED)
         self._send_all(answers)
+
+    def _repeated(self, message: FrameMessage, last: int) -> bool:
+        """Whether perception, killed over a live camera, told of this frame before it was killed."""
+        number = message.frame.number
+        return number < last or (number == last and isinstance(message, People))
 
     def _send_all(self, messages: Iterable[FrameMessage]) -> None:
         for message in messages:

@@ -47,6 +47,13 @@ class Merge:
         waited = [*self._live, *(camera for camera in self._recorded if camera not in self._heads)]
         return [socket for camera in waited for socket in self._inlets[camera].sockets()]
 
+    def positions(self) -> dict[bytes, int]:
+        """None: what waits here for its turn is pixels, which no sender keeps."""
+        return {}
+
+    def cover(self, positions: Mapping[bytes, int]) -> None:
+        """Nobody waits for that."""
+
     def close(self) -> None:
         """Close all inlets."""
         for inlet in self._inlets.values():

@@ -148,6 +148,11 @@ class PublishStage(PassiveStage):
         return self._log.note if self._log else ""
 
     @property
+    def sequences(self) -> dict[str, int]:
+        """How far each camera's count has come."""
+        return self._sequences.copy()
+
+    @property
     def repair_endpoint(self) -> str | None:
         """Where the repair socket is bound, its port known."""
         return self._repair.endpoint if self._repair else None

@@ -26,8 +26,11 @@ _LINE_BYTES = 4096
 class StagePlan:
     """How to run one stage: ``run`` in a thread, or ``argv`` as a process.
 
-    ``source`` stages wait for the others before they begin. A process that dies is started again up to
-    ``restarts`` times; only a stage that remembers nothing between frames can bear that.
+    ``source`` stages wait for the others before they begin. A process that is killed, hangs or fails by a
+    defect is started again, up to ``restarts`` times in a minute; with it, all of its ``group``, which has to
+    go back together. What it remembered it has from its checkpoint. ``before``: the stage that takes what
+    this one sends; where that has ended well, nobody needs this one any more. ``loses``: what was on its way
+    in it is gone with it, as live frames are.
     """
 
     name: str
@@ -35,6 +38,9 @@ class StagePlan:
     argv: tuple[str, ...] = ()
     source: bool = False
     restarts: int = 0
+    group: str = ""
+    before: str = ""
+    loses: bool = False
 
     def __post_init__(self) -> None:
         """Raise ConfigError unless exactly one way to run was given."""
@@ -44,10 +50,10 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class Notice:
-    """What happened: a stage is ready, has failed with one line, or has ended; or a signal came."""
+    """What happened: a stage is ready, lives, has failed with one line, or has ended; or a signal came."""
 
     stage: str
-    kind: Literal["ready", "failed", "ended", "signal"]
+    kind: Literal["ready", "alive", "failed", "ended", "signal"]
     line: str = ""
     exit_status: int = 0
 
@@ -128,7 +134,7 @@ class ProcessRunner:
         """Start the process, and a thread that listens to it."""
         reports, report_to = os.pipe()
         try:
-            with self._log.open("wb") as log:
+            with self._log.open("ab") as log:  # after a restart, below what the one before had to say
                 self._process = subprocess.Popen(
                     self.plan.argv,
                     stdin=subprocess.PIPE,

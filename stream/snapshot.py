@@ -139,15 +139,18 @@ class _Loader:
             for field, one in rest[1]:
                 object.__setattr__(made, field, self.value(one))
             return made
-        made = self._made[place] = (
-            {"l": list, "d": dict}[letter]() if letter != "q" else deque(maxlen=rest[0])
-        )
+        if letter == "d":
+            table: dict[Any, Any] = {}
+            self._made[place] = table
+            for key, one in rest[0]:
+                name = self.value(key)  # first: objects count in the order in which they were met
+                table[name] = self.value(one)
+            return table
+        row: Any = [] if letter == "l" else deque(maxlen=rest[0])
+        self._made[place] = row
         for one in rest[-1]:
-            if letter == "d":
-                made[self.value(one[0])] = self.value(one[1])
-            else:
-                made.append(self.value(one))
-        return made
+            row.append(self.value(one))
+        return row
 
 
 def _fields(value: object) -> Iterable[str]:
@@ -165,8 +168,8 @@ def _class(name: str) -> Any:
     found: Any = sys.modules[module]
     for part in qualified.split("."):
         found = getattr(found, part)
-    if not isinstance(found, type):
-        raise TypeError(f"{name} is no class")
+    if not isinstance(found, type) or found.__module__ != module:
+        raise TypeError(f"{name} is no class of that module")
     return found
 
 

@@ -19,10 +19,15 @@ class Level(IntEnum):
 
 
 class Stop:
-    """Only ever rises. Plain attributes and no lock, so that a signal handler can never dead-lock on it."""
+    """Only ever rises. Plain attributes and no lock, so that a signal handler can never dead-lock on it.
+
+    ``asked`` counts how often the stage looked here: one that works or waits looks all the time, one that
+    hangs does not, which is how its supervisor tells.
+    """
 
     def __init__(self) -> None:
         self.level = Level.RUN
+        self.asked = 0
         self.raised_at_s: float | None = None
 
     def ask(self, level: Level = Level.DRAIN) -> None:
@@ -37,10 +42,12 @@ class Stop:
 
     def draining(self) -> bool:
         """True once a source has to stop capturing."""
+        self.asked += 1
         return self.level >= Level.DRAIN
 
     def now(self) -> bool:
         """True once even a wait for room in the next hop has to end."""
+        self.asked += 1
         return self.level >= Level.NOW
 
 

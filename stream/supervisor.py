@@ -2,8 +2,10 @@
 
 Stages are threads or processes. Sources begin only when every stage is ready, so that an error at start is
 reported before the first frame. Ctrl-C or SIGTERM stops the sources and lets the rest drain; a second one
-ends everything now. A stage that dies ends the pipeline: the others handle what has reached them, then stop.
-No process outlives its supervisor.
+ends everything now. A stage process that is killed, hangs or fails by a defect is started again from its
+checkpoint (``stream/checkpoint.py``), up to a limit. Beyond it, or where the error is one that will not go
+away, the pipeline ends: the others handle what has reached them, then stop. No process outlives its
+supervisor.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +25,14 @@ from typing import Final
 from stream.config import StreamConfig
 from stream.errors import GaitwayError, ResourceError, StageDiedError
 from stream.frames import remove_rings, shared_memory_folder, sweep
-from stream.ledger import FramesLostError, Ledger, LedgerReport
+from stream.ledger import Drop, FramesLostError, Ledger, LedgerReport
+from stream.restarts import Heartbeats, Restarts
 from stream.runner import Notice, Notices, ProcessRunner, Runner, StagePlan, ThreadRunner
 from stream.stop import Level
 
 INTERRUPTED: Final = 130
 _KILL_S: Final = 2.0
+_LOOK_S: Final = 0.2  # how often the supervisor looks whether somebody hangs
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,16 @@ class Supervisor:
     """Runs the stages of one pipeline once; ``folder`` is its runtime folder, ``ledger`` lies there."""
 
     def __init__(
-        self, plans: Sequence[StagePlan], ledger: Ledger, *, pipeline: str, folder: Path, config: StreamConfig
+        self,
+        plans: Sequence[StagePlan],
+        ledger: Ledger,
+        *,
+        pipeline: str,
+        folder: Path,
+        config: StreamConfig,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``note`` is told, in one line each, what went wrong and was mended."""
         self._ledger, self._pipeline, self._folder, self._config = ledger, pipeline, folder, config
         self._frames_folder = shared_memory_folder(config.shared_memory)
         self._logs = folder / "logs"
@@ -60,7 +72,10 @@ class Supervisor:
         self._runners: dict[str, Runner] = {plan.name: self._runner(plan) for plan in plans}
         self._starting = set(self._runners)
         self._running: set[str] = set()
-        self._restarts = dict.fromkeys(self._runners, 0)
+        self._restarts = Restarts({plan.name: plan for plan in plans})
+        self._beats = Heartbeats(config.heartbeat_s)
+        self._began = False
+        self._note = note
         self._failures: dict[str, Notice] = {}
         self._level = Level.RUN
         self._next_step_s: float | None = None
@@ -101,49 +116,89 @@ class Supervisor:
         while self._running:
             left_s = None if self._next_step_s is None else max(0.0, self._next_step_s - time.monotonic())
             try:
-                notice = self._notices.get(timeout=left_s)
+                notice = self._notices.get(timeout=_LOOK_S if left_s is None else min(_LOOK_S, left_s))
             except Empty:
-                if not self._press_on():
+                self._kill_silent()
+                if left_s is not None and left_s <= _LOOK_S and not self._press_on():
                     return
             else:
                 self._take(notice)
 
     def _take(self, notice: Notice) -> None:
+        self._beats.heard(notice.stage)
         if notice.kind == "signal":
             self._interrupt()
         elif notice.kind == "ready":
             self._starting.discard(notice.stage)
             if not self._starting:
+                self._began = True
                 self._order("go")
                 if self._level is Level.RUN:
                     self._next_step_s = None
         elif notice.kind == "failed":
             self._failures[notice.stage] = notice
-        else:
+        elif notice.kind == "ended":
             self._ended(notice)
+
+    def _kill_silent(self) -> None:
+        """Kill whoever hangs; the notice of its end brings it back."""
+        watched = [name for name in self._running - self._starting if self._runners[name].plan.argv]
+        for name in self._beats.silent(watched):
+            self._note(f"stage {name} has not been heard of for {self._config.heartbeat_s:g} s: killed")
+            self._runners[name].kill()
+            self._beats.heard(name)
 
     def _ended(self, notice: Notice) -> None:
         name = notice.stage
         self._running.discard(name)
-        unready = name in self._starting and self._level is Level.RUN
-        if (notice.exit_status == 0 and not unready) or self._restarted(notice):
+        if self._restarts.awaited(name):
+            first = self._restarts.gone(name)
+            if first is not None:
+                self._start_again(first)
             return
-        report = self._failures.get(name)
+        unready = name in self._starting and self._level is Level.RUN
+        report = self._failures.pop(name, None)
+        if (notice.exit_status == 0 and not unready) or self._restarts.needless(name):
+            self._restarts.finished(name)
+            return
+        if self._may_start_again(notice):
+            self._note(f"stage {name} {report.line if report else notice.line}; it is started again")
+            others = [one for one in self._restarts.group(name) if one in self._running]
+            for one in others:
+                self._runners[one].kill()
+            if self._restarts.begin(name, others):
+                self._start_again(name)
+            return
         error = StageDiedError(report.line if report else f"stage {name} {notice.line}")
         if report:
             error.exit_status = report.exit_status
         self._fail(error)
 
-    def _restarted(self, notice: Notice) -> bool:
-        name, runner = notice.stage, self._runners[notice.stage]
-        if self._level is not Level.RUN or self._restarts[name] >= runner.plan.restarts:
-            return False
-        self._restarts[name] += 1  # its hop sends it again what it had not handled, its leases included
-        runner.close()
-        self._runners[name] = self._runner(runner.plan)
-        self._runners[name].start()
-        self._running.add(name)
-        return True
+    def _may_start_again(self, notice: Notice) -> bool:
+        plan = self._runners[notice.stage].plan
+        if self._level > Level.DRAIN or (notice.exit_status >= 0 and not self._began):
+            return False  # what fails at the start is reported at once
+        return plan.restarts > 0 and self._restarts.allowed(notice)
+
+    def _start_again(self, first: str) -> None:
+        """Start the group of ``first``; its hops send it again what its checkpoint does not cover."""
+        self._restarts.started(first)
+        sweep(self._frames_folder)  # the rings of sources that are dead
+        for name in self._restarts.group(first):
+            self._runners[name].close()
+            runner = self._runners[name] = self._runner(self._runners[name].plan)
+            try:
+                runner.start()
+            except ResourceError as error:
+                self._fail(error)
+                return
+            self._running.add(name)
+            self._starting.add(name)
+            self._beats.heard(name)
+            if self._level is Level.DRAIN:
+                runner.order("drain")
+        if self._level is Level.RUN:
+            self._next_step_s = time.monotonic() + self._config.start_s
 
     def _interrupt(self) -> None:
         if self._level is Level.RUN:
@@ -155,7 +210,7 @@ class Supervisor:
     def _fail(self, error: GaitwayError) -> None:
         if self._error is None:
             self._error = error
-        level = Level.NOW if self._starting else Level.FLUSH  # before the first frame nothing is on its way
+        level = Level.FLUSH if self._began else Level.NOW  # before the first frame nothing is on its way
         if self._level < level:
             self._raise_to(level)
 
@@ -202,11 +257,20 @@ class Supervisor:
             path.unlink(missing_ok=True)
 
     def _outcome(self) -> Outcome:
+        if self._restarts.lossy:
+            self._settle()
         report = self._ledger.balance()
         error = self._error
         if error is None and not report.ok and not self._hurried:
             error = FramesLostError(report)
         return Outcome(report, error, self._hurried)
+
+    def _settle(self) -> None:
+        """Frames of live cameras that were on their way in a process that was killed are dropped for that."""
+        first = self._ledger.stage(self._ledger.stages[0])
+        for camera in self._ledger.balance().cameras:
+            if camera.lost > 0:
+                first.count(camera.camera, Drop.DIED, camera.lost)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -1,0 +1,101 @@
+"""What each stage remembers between frames, for its checkpoint, and where it was left off."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import msgspec
+
+from commands.plan import RunPlan
+from engines.embed import EmbedStage
+from engines.perceive import PerceiveStage
+from gait.identify_stage import IdentifyStage
+from stream.bus import Sent
+from stream.checkpoint import Counting, Keeper, Memory, Remembered, fresh_folder, read_checkpoint
+from stream.errors import ConfigError, ResourceError
+from stream.once import OnceStage
+from stream.publish import PublishStage
+from stream.sources import Source
+from stream.stage import Stage
+from trackers.stage import TrackStage
+
+
+def memory_of(stage: Stage) -> Memory:
+    """The part of a stage that changes from frame to frame; nets, configuration and gallery stay outside."""
+    if isinstance(stage, PerceiveStage):
+        perception = stage._perception
+        held = {"detector": perception.detector, "poses": perception.poses, "config": perception.config}
+        return Remembered(stage, ("_cameras",), held)
+    if isinstance(stage, TrackStage):
+        config = stage._config
+        parts = {f"config.{name}": getattr(config, name) for name in config.__struct_fields__}
+        structs = {name: part for name, part in parts.items() if isinstance(part, msgspec.Struct)}
+        return Remembered(stage, ("_cameras",), {"config": config, **structs})
+    if isinstance(stage, EmbedStage):
+        return Remembered(stage, ("_follows", "_last_frame", "_refused"))
+    if isinstance(stage, IdentifyStage):
+        return Remembered(stage, ("_cameras", "_writers", "_parted"), {"model": stage._model})
+    raise TypeError(f"nobody knows what a {type(stage).__name__} remembers")
+
+
+def with_keeper(plan: RunPlan, name: str, stage: Stage) -> tuple[Stage, Keeper | None]:
+    """The stage as it was at its last checkpoint, and who keeps the next; without, where none are kept."""
+    if not plan.durable:
+        return stage, None
+    memory: Memory
+    if isinstance(stage, PublishStage):
+        memory = Counting(stage.sequences)
+        stage = OnceStage(stage, memory)
+    else:
+        memory = memory_of(stage)
+    keeper = Keeper(
+        plan.checkpoints,
+        name,
+        memory,
+        every_s=plan.config.stream.checkpoint_s,
+        sync=plan.config.events.sync,
+        exact=name != "perceive" or plan.recorded,
+    )
+    return stage, keeper
+
+
+def sender_of(name: str, keeper: Keeper | None) -> Sent | None:
+    """How the stage goes by at the next one: by its own name wherever it can repeat what it said."""
+    if keeper is None:
+        return None
+    if not keeper.exact:
+        return Sent(name.encode() + secrets.token_bytes(8))
+    return keeper.restored.sent() if keeper.restored else Sent(name.encode())
+
+
+def first_frame(plan: RunPlan, source: Source) -> int | None:
+    """The recording's frame with which to go on, or None where perception has seen its end."""
+    kept = read_checkpoint(plan.checkpoints, "perceive") if plan.durable else None
+    if kept is None:
+        return 0
+    if source.camera not in kept.open:
+        return None
+    run, number = kept.frames.get(source.camera, ("", -1))
+    return number + 1 if run == source.run else 0
+
+
+def prepare_checkpoints(plan: RunPlan, *, resume: bool) -> bool:
+    """Make the folder; whether an earlier run is gone on with. ConfigError where that was another run."""
+    mark = plan.checkpoints / "run"
+    ours = hashlib.sha256(msgspec.json.encode((plan.config.cameras, plan.config.digest))).hexdigest()
+    try:
+        found = mark.read_text(encoding="ascii") if resume else ""
+    except FileNotFoundError:
+        found = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResourceError("the checkpoints cannot be read", where=str(plan.checkpoints)) from error
+    if found and found != ours:
+        raise ConfigError(
+            "the run that was left off there had other cameras or another configuration",
+            where=str(plan.results),
+            fix="Give the same ones, name another --out, or start anew without --resume",
+        )
+    fresh_folder(plan.checkpoints, keep=bool(found))
+    mark.write_text(ours, encoding="ascii")
+    return bool(found)

@@ -1,0 +1,99 @@
+"""Which stages are started again, together with whom, how often, and who has fallen silent."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from stream.errors import StageDiedError
+from stream.runner import Notice, StagePlan
+
+WINDOW_S: Final = 60.0
+"""A stage that dies more often than its plan allows in this time is given up: something is really wrong."""
+_PAUSED_S: Final = 1.0
+
+
+class Restarts:
+    """What is known of the deaths of a pipeline's stages; decides, and does nothing itself."""
+
+    def __init__(self, plans: Mapping[str, StagePlan]) -> None:
+        self._plans = plans
+        self._deaths: dict[str, deque[float]] = {name: deque() for name in plans}
+        self._finished: set[str] = set()
+        self._waiting: dict[str, set[str]] = {}  # group -> members that have been killed and not ended yet
+        self.count = 0
+        self.lossy = False
+
+    def finished(self, name: str) -> None:
+        """The stage ended well."""
+        self._finished.add(name)
+
+    def needless(self, name: str) -> bool:
+        """Whether nobody waits for the stage any more: who takes what it sends has ended well."""
+        return self._plans[name].before in self._finished
+
+    def allowed(self, notice: Notice) -> bool:
+        """Whether this death is one to be started again after: a kill or a defect, and not too often."""
+        plan, deaths = self._plans[notice.stage], self._deaths[notice.stage]
+        if notice.exit_status >= 0 and notice.exit_status != StageDiedError.exit_status:
+            return False  # a disk that is full is full for the next one too
+        now_s = time.monotonic()
+        while deaths and now_s - deaths[0] > WINDOW_S:
+            deaths.popleft()
+        deaths.append(now_s)
+        return len(deaths) <= plan.restarts
+
+    def group(self, name: str) -> list[str]:
+        """The stages that go back together with this one, itself included, in the order of the flow."""
+        group = self._plans[name].group
+        return [one for one, plan in self._plans.items() if one == name or (group and plan.group == group)]
+
+    def begin(self, name: str, killed: Iterable[str]) -> bool:
+        """The group of ``name`` is to be started again; True where nobody of it is left to wait for."""
+        self.count += 1
+        self.lossy = self.lossy or self._plans[name].loses
+        self._waiting[name] = set(killed)
+        self._finished.difference_update(self.group(name))
+        return not self._waiting[name]
+
+    def gone(self, name: str) -> str | None:
+        """A stage ended; whose group can be started now, if it was the last of one that is waited for."""
+        for first, waiting in self._waiting.items():
+            waiting.discard(name)
+            if not waiting:
+                return first
+        return None
+
+    def awaited(self, name: str) -> bool:
+        """Whether the stage was killed to go back with its group."""
+        return any(name in waiting for waiting in self._waiting.values())
+
+    def started(self, first: str) -> None:
+        """The group of ``first`` has been started again."""
+        del self._waiting[first]
+
+
+class Heartbeats:
+    """When each stage was last heard of."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._heard_s: dict[str, float] = {}
+        self._looked_s = time.monotonic()
+
+    def heard(self, name: str) -> None:
+        """The stage said something."""
+        self._heard_s[name] = time.monotonic()
+
+    def silent(self, names: Iterable[str]) -> list[str]:
+        """Which of the stages have said nothing for too long; to be asked with no notice left unread.
+
+        None, if it was long since this was last asked: then it was we who slept.
+        """
+        now_s = time.monotonic()
+        slept, self._looked_s = now_s - self._looked_s > _PAUSED_S, now_s
+        if slept:
+            self._heard_s = dict.fromkeys(self._heard_s, now_s)
+        return [name for name in names if now_s - self._heard_s.get(name, now_s) > self._patience_s]
