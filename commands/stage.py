@@ -9,7 +9,7 @@ from pathlib import Path
 
 from commands.checkpoints import first_frame, sender_of, with_keeper
 from commands.plan import RunPlan, read_plan
-from commands.recogniser import recogniser
+from commands.recogniser import recogniser, written_by
 from commands.runs import Runs, was_open
 from engines.embed import EmbedStage
 from engines.perceive import PerceiveStage, Perception
@@ -197,8 +197,11 @@ def _embed(plan: RunPlan) -> Stage:
 def _identify(plan: RunPlan) -> Stage:
     config, model = plan.config, embedder_of(plan).model
     score_map = built_in_map(model.name)
+    gallery = config.gallery.open(endpoint=plan.control)
+    for path, kind in written_by(plan):  # a removal has to reach them
+        gallery.note_place(path, kind)
     return IdentifyStage(
-        config.gallery.open(endpoint=plan.control),
+        gallery,
         model,
         score_map,
         config.identify,

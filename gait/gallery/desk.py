@@ -32,8 +32,11 @@ LiveTrack = Callable[[str], tuple[NewTemplate, ...]]
 class GalleryDesk:
     """Answers gallery requests; every refusal is one clear line, never an exception."""
 
-    def __init__(self, gallery: Gallery, model: ModelInfo, live: LiveTrack = lambda _: ()) -> None:
-        self._gallery, self._model, self._live = gallery, model, live
+    def __init__(
+        self, gallery: Gallery, model: ModelInfo, live: LiveTrack = lambda _: (), *, idle: bool = False
+    ) -> None:
+        """``idle``: no pipeline runs on the gallery, so that what one left behind may be removed."""
+        self._gallery, self._model, self._live, self._idle = gallery, model, live, idle
         self._verbs: dict[str, tuple[type[ask.Request], Callable[[Any], Result]]] = {
             "epoch": (ask.Request, lambda _: {"epoch": gallery.epoch, "model": model.digest}),
             "list": (ask.Request, lambda _: {"epoch": gallery.epoch, "people": plain(gallery.people())}),
@@ -112,7 +115,7 @@ class GalleryDesk:
         places = self._gallery.places()
         person = self._gallery.remove(asked.who, asked.why)
         sources = [t.source.removeprefix(TRACK_SOURCE) for t in person.templates if _of_track(t.source)]
-        done = redact(places, person.id, sources)
+        done = redact(places, person.id, sources, idle=self._idle)
         return {**self._changed(person), "redacted": plain(done), "places": plain(places), "tracks": sources}
 
     def _expire(self, asked: ask.Request) -> Result:

@@ -20,6 +20,8 @@ from stream.messages import Event
 BLOT: Final = b"*"
 LOG: Final = "log"
 TRACE: Final = "trace"
+CHECKPOINTS: Final = "checkpoints"
+"""A folder of what stages remember of tracks that were alive, should a run go on; it goes with anybody."""
 
 _decoder = msgspec.json.Decoder(Event)
 _encode = msgspec.json.Encoder().encode
@@ -34,11 +36,14 @@ class Redacted:
     removed: bool = False
 
 
-def redact(places: Iterable[tuple[str, str]], person: str, tracklets: Iterable[str] = ()) -> list[Redacted]:
+def redact(
+    places: Iterable[tuple[str, str]], person: str, tracklets: Iterable[str] = (), *, idle: bool = False
+) -> list[Redacted]:
     """Take ``person`` out of every log and remove the traces of runs that saw them; only what was changed.
 
     ``places`` are (path, kind) as the gallery keeps them; ``tracklets`` are those the person was enrolled
-    from. Raises GalleryError where a file cannot be changed.
+    from. ``idle``: no run is alive that replaces its checkpoints by itself, so they go too. Raises
+    GalleryError where a file cannot be changed.
     """
     files = sorted(places)
     runs = {tracklet.rsplit("/", 1)[0] for tracklet in tracklets}
@@ -55,6 +60,10 @@ def redact(places: Iterable[tuple[str, str]], person: str, tracklets: Iterable[s
         if kind == TRACE and Path(path).parent in folders and Path(path).exists():
             _remove(Path(path))
             found.append(Redacted(path, 0, removed=True))
+        for left in sorted(Path(path).glob("*")) if kind == CHECKPOINTS and idle else ():
+            if left.is_file():
+                _remove(left)
+                found.append(Redacted(str(left), 0, removed=True))
     return found
 
 
@@ -107,5 +116,5 @@ def _remove(path: Path) -> None:
     except OSError as error:
         what = f"cannot be removed ({error.strerror})"
         raise GalleryError(
-            what, where=f"trace {path}", fix="Remove it: it holds silhouettes and vectors"
+            what, where=str(path), fix="Remove it: it holds silhouettes and vectors"
         ) from error

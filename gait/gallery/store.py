@@ -194,7 +194,7 @@ class Gallery(TrackKeeper):
         with self._change("merge", why) as change:
             self._note_before(change, kept.id)
             self._note_before(change, gone.id)
-            change.detail = f"{gone.tag} into {kept.tag}"
+            change.detail = f"{gone.tag[:8]} into {kept.tag[:8]}"
             self._move("templates", self._ids("templates", gone.id), kept.id)
             self._move("sequences", self._ids("sequences", gone.id), kept.id)
             self._db.execute("DELETE FROM people WHERE id = ?", (gone.id,))
