@@ -72,6 +72,13 @@ def read_config(path: Path, overrides: list[str], *, warn: bool = True) -> Trans
     """The file, translated where it is the known framework's; raises ConfigError."""
     settings = needing_extra("gait.training.config")
     foreign = needing_extra("gait.training.foreign_config")
+    if not path.is_file():
+        raise ConfigError(
+            "is not a file",
+            where=str(path),
+            wanted="a training config",
+            fix="configs/ has one for each family and data set",
+        )
     plain = load_settings(path, dict[str, Any], [])
     found: Translated
     if not foreign.is_foreign(plain):

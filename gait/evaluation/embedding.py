@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gait.data.errors import naming
 from gait.data.store import Entry
 from gait.evaluation.controls import Control
 from gait.evaluation.distances import Vectors
@@ -53,7 +54,8 @@ def embed(
     """(N, strips, numbers), one walk in memory at a time; raises MessageError naming an entry that fails."""
     found: list[NDArray[np.float32]] = []
     for entry in entries:
-        vector = np.asarray(embedder(control(walks.read(entry))), np.float32)
+        with naming(entry):
+            vector = np.asarray(embedder(control(walks.read(entry))), np.float32)
         where = str(entry)
         if vector.ndim != 2 or (found and vector.shape != found[0].shape):
             raise MessageError(

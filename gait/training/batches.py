@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from gait.data.errors import naming
 from gait.data.store import Entry, Frames
 from gait.inputs import InputSpec, Walk, prepare
 from gait.training.augment import augment
@@ -124,8 +125,9 @@ class Batches(Dataset[Batch | Refused]):
         """One clip (T, *frame_shape), changed by its own luck."""
         rng = np.random.default_rng([self.config.trainer.seed, step, drawn.place])
         indices = clip(self.config.sampler.clip, drawn.entry.frames, rng)
-        walk = augment(read_walk(self.source, drawn.entry, indices), self.config.augment, rng)
-        return finite(prepare(self.spec, walk), drawn.entry)
+        with naming(drawn.entry):
+            walk = augment(read_walk(self.source, drawn.entry, indices), self.config.augment, rng)
+            return finite(prepare(self.spec, walk), drawn.entry)
 
     def stream(self, first: int, stop: int, workers: int, *, pinned: bool = False) -> Iterator[Batch]:
         """The batches of steps ``first`` to ``stop`` in order; raises what a worker raised."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gait.data.errors import naming
 from gait.data.store import Entry
 from gait.inputs import prepare
 from gait.models.family import GaitNet
@@ -52,8 +53,9 @@ def embed(
     try:
         vectors = []
         for entry in entries:
-            walk = read_walk(source, entry, whole(entry.frames, longest))
-            frames = torch.from_numpy(finite(prepare(spec, walk), entry))[None].to(device)
+            with naming(entry):
+                walk = read_walk(source, entry, whole(entry.frames, longest))
+                frames = torch.from_numpy(finite(prepare(spec, walk), entry))[None].to(device)
             vectors.append(net.vector(net(frames))[0].float().cpu().numpy())
         return np.stack(vectors)
     finally:

@@ -11,7 +11,7 @@ from gait.data.records import Entry, Partition
 from gait.data.source import make_walk
 from gait.data.store import DataSetWriter
 from gait.evaluation.distances import distances
-from stream.errors import ConfigError
+from stream.errors import ConfigError, MessageError
 from tests.commands.test_evaluate import run
 
 CONFIG = """
@@ -95,3 +95,18 @@ def test_what_only_nets_have_is_refused_for_others(data, words, reason) -> None:
 def test_an_odd_number_of_nets_is_refused(data, tmp_path) -> None:
     with pytest.raises(ConfigError, match="1 to 64"):
         run("--train", tmp_path / "x.yaml", "--nets", "0", "--data", data, "--protocol", "leave-run-out")
+
+
+def test_a_gallery_that_lacks_what_the_net_needs_is_named(data, tmp_path) -> None:
+    """While it trains, not by a stack trace: silhouettes alone do not teach a net of joints."""
+    pytest.importorskip("torch")
+    config = tmp_path / "joints.yaml"
+    config.write_text("model: { family: siamesegait }\nlosses: { triplet: {} }\n")
+    with pytest.raises(MessageError, match=r"[abcd]/N/0[12]: the walk has no 3D joints"):
+        run("--train", config, "--data", data, "--protocol", "leave-run-out", "--runs", tmp_path / "runs")
+
+
+def test_a_config_that_is_not_there_is_named(data, tmp_path) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(ConfigError, match=r"none.yaml: is not a file.*configs/"):
+        run("--train", tmp_path / "none.yaml", "--data", data, "--protocol", "leave-run-out")
