@@ -38,6 +38,19 @@ class Foot:
     planted: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """Where an ankle stands over the ground, ``at`` (..., 3) metres, and the foot's ``heading`` (...)."""
+
+    at: Floats
+    heading: Floats
+
+    @classmethod
+    def of(cls, rows: Floats) -> Footprint:
+        """From (..., 4)."""
+        return cls(rows[..., :3], rows[..., 3])
+
+
 class Feet:
     """Both feet of one walk; side 0 is the right foot, 1 the left.
 
@@ -47,7 +60,7 @@ class Feet:
     def __init__(self, person: Person, path: Path, timing: Timing, visit: int | None = None) -> None:
         self._person, self._path, self._timing = person, path, timing
         self._names: tuple[str | int, ...] = ("footprint",) if visit is None else ("footprint", visit)
-        self._chances: dict[tuple[int, int], Floats] = {}
+        self._known: dict[tuple[int, int], Floats] = {}
 
     def at(self, side: int, now: Instant) -> Foot:
         """One foot at every instant."""
@@ -66,37 +79,42 @@ class Feet:
     def _action(self, side: int) -> LegAction:
         return self._person.gait.left_leg if side else self._person.gait.right_leg
 
-    def _chance(self, side: int, steps: Floats) -> Floats:
-        """(..., 3) how each footprint differs from where it should be, in spreads."""
+    def _prints(self, side: int, steps: Floats) -> Footprint:
+        """The footprints of ``steps`` (...), whole numbers."""
+        if steps.ndim == 0:
+            return Footprint.of(self._print(side, int(steps)))
         wanted, back = np.unique(steps, return_inverse=True)
-        table = np.empty((wanted.size, 3))
-        for row, step in enumerate(wanted):
-            key = (side, int(step))
-            if key not in self._chances:
-                self._chances[key] = stream(self._person.seed, *self._names, *key).normal(size=3)
-            table[row] = self._chances[key]
-        return table[back.reshape(steps.shape)]
+        table = np.stack([self._print(side, int(step)) for step in wanted])
+        return Footprint.of(table[back.reshape(steps.shape)])
 
-    def _print(self, side: int, step: Floats) -> tuple[Floats, Floats]:
-        """Where the ankle stands over footprint ``step`` (on the ground), and the foot's heading."""
+    def _print(self, side: int, step: int) -> Floats:
+        """(4,) of one footprint, made once: it stays where it is."""
+        if (side, step) not in self._known:
+            self._known[side, step] = self._make_print(side, step)
+        return self._known[side, step]
+
+    def _make_print(self, side: int, step: int) -> Floats:
         gait, action = self._person.gait, self._action(side)
         phase = step + 0.5 * side + (gait.asymmetry if side else 0.0) + gait.over
         place = self._path.at(self._timing.distance_at_phase(phase))
         outward = 1.0 if side else -1.0
-        along, aside, turn = np.moveaxis(self._chance(side, step), -1, 0)
+        along, aside, turn = stream(self._person.seed, *self._names, side, step).normal(size=3)
         forward = place.forward
         left = cross(UP, forward)
         at = place.ground + outward * gait.step_width / 2 * left
-        at += gait.irregularity * (column(along) * forward + column(0.5 * aside) * left)
-        return at, place.heading + outward * action.toe_out + 0.03 * turn
+        at += gait.irregularity * (along * forward + 0.5 * aside * left)
+        return np.array([*at, place.heading + outward * action.toe_out + 0.03 * turn])
 
     def _standing(self, side: int, step: Floats, share: Floats, vigour: Floats) -> Foot:
+        return self._rolling(side, self._prints(side, step), share, vigour)
+
+    def _rolling(self, side: int, on: Footprint, share: Floats, vigour: Floats) -> Foot:
         """Roll from the heel onto the sole, then up over the ball; the pivot stays where it is."""
         action, stance = self._action(side), self._person.gait.stance
         pitch = action.strike_pitch * vigour * (1 - smooth(share / LOADING))
         rise = np.maximum(0.0, (share - action.rise_from) / (stance - action.rise_from))
         pitch -= action.rise_pitch * vigour * rise**HEEL_RISE
-        return self._pivot(*self._print(side, step), pitch)
+        return self._pivot(on.at, on.heading, pitch)
 
     def _pivot(self, at: Floats, heading: Floats, pitch: Floats) -> Foot:
         body = self._person.body
@@ -114,8 +132,9 @@ class Feet:
         action, stance = self._action(side), self._person.gait.stance
         tiny = 0.004
         none = np.zeros_like(share)
-        off, before = (self._standing(side, step, none + (stance - by), vigour) for by in (0.0, tiny))
-        on, after = (self._standing(side, step + 1, none + by, vigour) for by in (0.0, tiny))
+        old, new = self._prints(side, step), self._prints(side, step + 1)
+        off, before = (self._rolling(side, old, none + (stance - by), vigour) for by in (0.0, tiny))
+        on, after = (self._rolling(side, new, none + by, vigour) for by in (0.0, tiny))
         u = (share - stance) / (1 - stance)
         scale = (1 - stance) / tiny
         leave, arrive = (off.ankle - before.ankle) * scale, (after.ankle - on.ankle) * scale

@@ -120,6 +120,10 @@ HAND = (
 HAND_T = np.array([-0.08, 0.1, 0.3, 0.55, 0.75, 0.9, 0.98])
 
 
+TORSO_SHAPE, HIPS_SHAPE, LEG_SHAPE = profile(TORSO, TORSO_T), profile(HIPS, HIPS_T), profile(LEG, LEG_T)
+SHOE_SHAPE, ARM_SHAPE, HAND_SHAPE = profile(SHOE, SHOE_S), profile(ARM, ARM_T), profile(HAND, HAND_T)
+
+
 def dress(person: Person, pose: Pose, sides: int, outline: bool = False) -> list[Tube]:
     """All tubes of a person in a pose; ``sides`` corners to a ring.
 
@@ -143,7 +147,7 @@ def _bump(t: Floats, middle: float, width: float) -> Floats:
 
 def _torso(body: Body, clothes: Clothes, pose: Pose, sides: int) -> Tube:
     t = TORSO_T
-    half = profile(TORSO, t) * body.stature * body.girth * clothes.ease
+    half = TORSO_SHAPE * body.stature * body.girth * clothes.ease
     seat = (body.seat - 1) * np.clip(1 - (t + 0.1) / 0.3, 0, 1)
     shoulders = np.clip((t - 0.6) / 0.3, 0, 1)
     # Shoulders are as wide as the skeleton's, whatever the girth.
@@ -182,7 +186,7 @@ def _shirt(clothes: Clothes, t: Floats, sides: int) -> Floats:
 
 def _hips(body: Body, clothes: Clothes, pose: Pose, sides: int) -> Tube:
     """The seat of the trousers, below the upper garment's hem."""
-    half = profile(HIPS, HIPS_T) * body.stature * body.girth
+    half = HIPS_SHAPE * body.stature * body.girth
     half *= (0.35 + 0.65 * body.seat, 1.0, (0.5 + 0.5 * body.seat) * body.seat_depth)
     centre = pose.joints[..., :1, :] + HIPS_T[:, None] * body.trunk * pose.pelvis.up[..., None, :]
     paint = plain(clothes.trousers, HIPS_T.size, sides)
@@ -195,7 +199,7 @@ def _leg(person: Person, pelvis: Axes, foot: Foot, joints: Floats, sides: int) -
     hang = 1 + 1.1 * (clothes.leg_width - 1) * np.clip(LEG_T - 0.8, 0, 1.2)
     own = 1 + (body.thigh_girth - 1) * np.clip(1.3 - LEG_T, 0, 1)
     own *= 1 + (body.calf_girth - 1) * np.clip(2 * LEG_T - 1.8, 0, 1)
-    half = profile(LEG, LEG_T) * body.stature * (body.limb_girth * clothes.leg_width * hang * own)[:, None]
+    half = LEG_SHAPE * body.stature * (body.limb_girth * clothes.leg_width * hang * own)[:, None]
     centre, along = chain(joints[..., 0, :], joints[..., 1, :], joints[..., 2, :], LEG_T)
     ahead = (pelvis.forward + 0.5 * foot.forward)[..., None, :]
     left = unit(cross(ahead, along))
@@ -213,7 +217,7 @@ def _shoe(person: Person, foot: Foot, sides: int) -> Tube:
     """A shoe that bends at the ball and stands on its heel."""
     body, clothes = person.body, person.clothes
     s, length = SHOE_S[:, None], body.foot * 1.04
-    height, wide = profile(SHOE, SHOE_S).T * length
+    height, wide = SHOE_SHAPE.T * length
     forward, toes = foot.forward[..., None, :], foot.toes[..., None, :]
     up = np.where(s > BALL_SHARE, cross(foot.toes, foot.left)[..., None, :], foot.up[..., None, :])
     sole = foot.ankle - body.ankle_height * foot.up
@@ -228,7 +232,7 @@ def _shoe(person: Person, foot: Foot, sides: int) -> Tube:
 
 
 def _arm(body: Body, clothes: Clothes, chest: Axes, joints: Floats, sides: int) -> Tube:
-    radius = profile(ARM, ARM_T)[:, 0] * body.stature * body.limb_girth * body.arm_girth
+    radius = ARM_SHAPE[:, 0] * body.stature * body.limb_girth * body.arm_girth
     end = 2 * clothes.sleeve
     radius *= np.where(end - 0.04 > ARM_T, clothes.ease * (1.06 if clothes.sleeve < 0.9 else 1.0), 1.0)
     centre, along = chain(joints[..., 0, :], joints[..., 1, :], joints[..., 2, :], ARM_T)
@@ -246,6 +250,6 @@ def _hand(body: Body, chest: Axes, arm: Floats, sides: int) -> Tube:
     ahead = unit(chest.forward - column(dot(chest.forward, along)) * along)
     curl = t * along[..., None, :] - 0.12 * t * t * ahead[..., None, :]
     centre = wrist[..., None, :] + body.hand * curl
-    broad, thick = profile(HAND, HAND_T).T * body.hand
+    broad, thick = HAND_SHAPE.T * body.hand
     half = np.stack([broad, thick, thick], axis=1)
     return Tube.of(centre, ahead, cross(along, ahead), half, plain(body.skin, HAND_T.size, sides))

@@ -30,6 +30,12 @@ SKULL_T = np.array(
 )
 
 
+SKULL_SHAPE = profile(SKULL, SKULL_T)
+_POLAR = np.linspace(0.06, np.pi - 0.06, 5)
+BALL_WIDE, BALL_ALONG = np.sin(_POLAR), np.cos(_POLAR)
+"""Rings of a ball of radius 1."""
+
+
 def head(body: Body, pose: Pose, sides: int, outline: bool = False) -> list[Tube]:
     """Neck, skull, face and what hangs from it; ``outline`` leaves out what no silhouette shows."""
     axes, centre, size = pose.head, pose.joints[..., 9, :], body.head_size * HALF_SHARE
@@ -56,7 +62,7 @@ def _hairline(body: Body, sides: int) -> tuple[Floats, Floats]:
 
 def _skull(body: Body, axes: Axes, middle: Floats, size: float, sides: int) -> Tube:
     t = SKULL_T
-    half = profile(SKULL, t) * size * (body.head_width, body.head_depth, body.head_depth)
+    half = SKULL_SHAPE * size * (body.head_width, body.head_depth, body.head_depth)
     low, high = _hairline(body, sides)
     at = between(t)[:, None]
     hairy = (at > low) & (at < high)
@@ -134,8 +140,7 @@ def _tail(body: Body, axes: Axes, centre: Floats, size: float, sides: int) -> Tu
 
 def ball(at: Floats, axes: Axes, half: Floats, colour: Colour, sides: int) -> Tube:
     """An ellipsoid: ``half`` to the sides, up and down, and to front and back."""
-    polar = np.linspace(0.06, np.pi - 0.06, 5)
     # Rings run from back to front, so that a face's features have a cap towards the viewer.
-    ring = np.sin(polar)[:, None] * half[[0, 1, 1]]
-    centre = at[..., None, :] - (np.cos(polar) * half[2])[:, None] * axes.forward[..., None, :]
-    return Tube.of(centre, axes.left, axes.up, ring, plain(colour, polar.size, sides))
+    ring = BALL_WIDE[:, None] * half[[0, 1, 1]]
+    centre = at[..., None, :] - (BALL_ALONG * half[2])[:, None] * axes.forward[..., None, :]
+    return Tube.of(centre, axes.left, axes.up, ring, plain(colour, BALL_WIDE.size, sides))

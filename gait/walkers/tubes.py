@@ -41,15 +41,16 @@ class Tube:
     ) -> Tube:
         """``left`` and ``front`` may be one (..., 3) for all rings, ``half`` (n, 3), ``nudge`` one number."""
         rings = centre.shape[-2]
-        left, front = (_for_all(vectors, centre) for vectors in (left, front))
-        half = np.broadcast_to(half, centre.shape)
+        left, front = _for_all(left, centre), _for_all(front, centre)
+        if half.ndim < centre.ndim:
+            half = np.zeros_like(centre) + half
         return cls(centre, left, front, half, paint, np.zeros(rings - 1) + nudge)
 
 
 def _for_all(vectors: Floats, centre: Floats) -> Floats:
-    if vectors.ndim < centre.ndim:
-        vectors = vectors[..., None, :]
-    return np.broadcast_to(vectors, centre.shape)
+    if vectors.shape == centre.shape:
+        return vectors
+    return np.zeros_like(centre) + (vectors[..., None, :] if vectors.ndim < centre.ndim else vectors)
 
 
 def corners(tubes: Sequence[Tube], sides: int) -> Floats:
