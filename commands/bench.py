@@ -14,6 +14,7 @@ from commands.extras import needing_extra
 BENCHES = {
     "perception": "people found, masks and joints against rendered truth; --clips shows real ones",
     "endtoend": "the whole pipeline against the floor: decoding and net time alone",
+    "embedding": "what a new answer at every hop costs, and whether it is exact",
     "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
     "tracking": "windows, ids and switches against a known tracker",
     "gallery": "enrolling, starting and searching up to a million templates, beside plain FAISS",

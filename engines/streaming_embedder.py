@@ -114,6 +114,7 @@ class StreamingEmbedder:
         self._trunk = _loaded(trunk, self._config, self._config.batch)
         self._head = _loaded(head, self._config, 1)
         self._fresh = {name: np.zeros(shapes[name], np.float32) for name in self._net.states}
+        self._blank = np.zeros(self._net.frame_shape, np.float32)
         self._most_blocks = -(-self._config.memory_samples // self._config.block_samples)
         # embed_1 and embed_2 of one net are not comparable.
         digest = f"{self._net.digest[:24]}-{self._net.embedding}"
@@ -150,10 +151,9 @@ class StreamingEmbedder:
 
     def settle(self, memory: StreamingMemory) -> None:
         """The segment ended: bring out the maps that still wait for frames to come."""
-        blank = np.zeros(self._net.frame_shape, np.float32)
         lag = self._net.look_ahead - len(memory.waiting)
         for turn in range(self._net.look_ahead if memory.waiting else 0):
-            (mapped,) = self._step([memory], [blank], real=False)
+            (mapped,) = self._step([memory], [self._blank], real=False)
             if turn >= lag:
                 self._keep(memory, mapped)
 
@@ -200,8 +200,11 @@ class StreamingEmbedder:
             group, pictures = memories[low : low + size], frames[low : low + size]
             out = self._trunk.run(self._batch(group, pictures, real=real))
             for row, memory in enumerate(group):
-                # Copies: a view would keep the whole batch alive as long as its longest-lived track.
-                memory.states = {name: out[NEXT + name][row].copy() for name in self._net.states}
+                states = {name: out[NEXT + name][row] for name in self._net.states}
+                if size > 1:
+                    # A view would keep the whole batch alive as long as its longest-lived track.
+                    states = {name: state.copy() for name, state in states.items()}
+                memory.states = states
                 maps.append(out[MAP][row])
         return maps
 
@@ -209,14 +212,14 @@ class StreamingEmbedder:
         self, memories: Sequence[StreamingMemory], frames: Sequence[Values], *, real: bool
     ) -> Mapping[str, Values]:
         """The trunk's inputs, filled up with blanks to the fixed number of rows."""
+        arrays = {REAL: np.full((self._config.batch, 1), real, np.float32)}
+        if self._config.batch == 1:
+            arrays |= {name: state[None] for name, state in memories[0].states.items()}
+            return {**arrays, FRAMES: frames[0][None]}
         empty = self._config.batch - len(memories)
-        blank = np.zeros(self._net.frame_shape, np.float32)
-        arrays = {
-            name: np.stack([*(memory.states[name] for memory in memories), *[self._fresh[name]] * empty])
-            for name in self._net.states
-        }
-        arrays[FRAMES] = np.stack([*frames, *[blank] * empty])
-        arrays[REAL] = np.full((self._config.batch, 1), real, np.float32)
+        for name in self._net.states:
+            arrays[name] = np.stack([*(m.states[name] for m in memories), *[self._fresh[name]] * empty])
+        arrays[FRAMES] = np.stack([*frames, *[self._blank] * empty])
         return arrays
 
     def _walk(self, memory: StreamingMemory, sample: Sample) -> Walk:
