@@ -128,6 +128,7 @@ class ProcessRunner:
     def __init__(self, plan: StagePlan, notices: Notices, logs: Path) -> None:
         self.plan, self.pid = plan, 0
         self._notices, self._log = notices, logs / f"{plan.name}.log"
+        self._log_from = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -135,6 +136,7 @@ class ProcessRunner:
         reports, report_to = os.pipe()
         try:
             with self._log.open("ab") as log:  # after a restart, below what the one before had to say
+                self._log_from = log.tell()
                 self._process = subprocess.Popen(
                     self.plan.argv,
                     stdin=subprocess.PIPE,
@@ -187,7 +189,7 @@ class ProcessRunner:
     def _last_words(self, status: int) -> str:
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         with self._log.open("rb") as log:
-            log.seek(max(0, os.fstat(log.fileno()).st_size - _LINE_BYTES))
+            log.seek(max(self._log_from, os.fstat(log.fileno()).st_size - _LINE_BYTES))
             lines = [
                 line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()
             ]

@@ -118,11 +118,12 @@ class Supervisor:
             try:
                 notice = self._notices.get(timeout=_LOOK_S if left_s is None else min(_LOOK_S, left_s))
             except Empty:
-                self._kill_silent()
                 if left_s is not None and left_s <= _LOOK_S and not self._press_on():
                     return
             else:
                 self._take(notice)
+            if self._notices.empty():
+                self._kill_silent()
 
     def _take(self, notice: Notice) -> None:
         self._beats.heard(notice.stage)
