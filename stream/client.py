@@ -45,6 +45,7 @@ class Identity(msgspec.Struct, frozen=True):
     probability: float | None = None
     margin: float | None = None
     missing: str | None = None
+    cluster: str | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True):

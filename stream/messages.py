@@ -280,7 +280,10 @@ class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=False):
-    """The answer: a person, ``unknown``, or ``insufficient_evidence`` with what is ``missing``."""
+    """The answer: a person, ``unknown``, or ``insufficient_evidence`` with what is ``missing``.
+
+    ``unknown`` names the ``cluster`` of those that look like one and the same stranger.
+    """
 
     answer: Literal["person", "unknown", "insufficient_evidence"]
     person: str | None = None
@@ -288,6 +291,7 @@ class Identity(msgspec.Struct, frozen=True, omit_defaults=False):
     probability: float | None = None
     margin: float | None = None
     missing: str | None = None
+    cluster: str | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True):

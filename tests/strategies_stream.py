@@ -20,6 +20,7 @@ identities = st.builds(
     probability=st.none() | shares,
     margin=st.none() | reals,
     missing=st.none() | names,
+    cluster=st.none() | names,
 )
 evidences = st.builds(
     Evidence,
