@@ -16,6 +16,7 @@ BENCHES = {
     "endtoend": "the whole pipeline against the floor: decoding and net time alone",
     "embedding": "what a new answer at every hop costs, and whether it is exact",
     "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
+    "chaos": "kill and stop every process at random: is the log that of an undisturbed run?",
     "tracking": "windows, ids and switches against a known tracker",
     "gallery": "enrolling, starting and searching up to a million templates, beside plain FAISS",
     "training": "clips a second of the loader and of a training step, beside the floor",

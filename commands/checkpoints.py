@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from commands.plan import RunPlan
+from commands.plan import CHECKPOINTS, RunPlan
 from engines.embed import EmbedStage
 from engines.perceive import PerceiveStage
 from gait.identify_stage import IdentifyStage
@@ -19,6 +21,9 @@ from stream.publish import PublishStage
 from stream.sources import Source
 from stream.stage import Stage
 from trackers.stage import TrackStage
+
+
+_MARK: Final = "run.json"
 
 
 def memory_of(stage: Stage) -> Memory:
@@ -80,22 +85,35 @@ def first_frame(plan: RunPlan, source: Source) -> int | None:
     return number + 1 if run == source.run else 0
 
 
+class LeftOff(msgspec.Struct, frozen=True):
+    """Which run the checkpoints belong to: its pipeline's name, and a hash of its cameras and settings."""
+
+    pipeline: str
+    digest: str
+
+
+def left_off(results: Path) -> LeftOff | None:
+    """The run that was left off in the results folder, or None."""
+    path = results / CHECKPOINTS / _MARK
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=LeftOff)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        fix = "Remove the folder, or start without --resume"
+        raise ResourceError("the checkpoints cannot be read", where=str(path), fix=fix) from error
+
+
 def prepare_checkpoints(plan: RunPlan, *, resume: bool) -> bool:
     """Make the folder; whether an earlier run is gone on with. ConfigError where that was another run."""
-    mark = plan.checkpoints / "run"
-    ours = hashlib.sha256(msgspec.json.encode((plan.config.cameras, plan.config.digest))).hexdigest()
-    try:
-        found = mark.read_text(encoding="ascii") if resume else ""
-    except FileNotFoundError:
-        found = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResourceError("the checkpoints cannot be read", where=str(plan.checkpoints)) from error
-    if found and found != ours:
+    found = left_off(Path(plan.results)) if resume else None
+    digest = hashlib.sha256(msgspec.json.encode((plan.config.cameras, plan.config.digest))).hexdigest()
+    if found is not None and found.digest != digest:
         raise ConfigError(
             "the run that was left off there had other cameras or another configuration",
-            where=str(plan.results),
+            where=plan.results,
             fix="Give the same ones, name another --out, or start anew without --resume",
         )
-    fresh_folder(plan.checkpoints, keep=bool(found))
-    mark.write_text(ours, encoding="ascii")
-    return bool(found)
+    fresh_folder(plan.checkpoints, keep=found is not None)
+    (plan.checkpoints / _MARK).write_bytes(msgspec.json.encode(LeftOff(plan.pipeline, digest)))
+    return found is not None

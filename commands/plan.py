@@ -18,6 +18,7 @@ Last = Literal["embed", "publish"]
 FLOW: Final = ("source", "perceive", "track", "embed", "identify", "publish")
 """The stages in the order of the flow; these names stand in the ledger."""
 TRACE_SUFFIX: Final = ".trace"
+CHECKPOINTS: Final = "checkpoints"
 
 
 class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +87,7 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def checkpoints(self) -> Path:
         """Where the stages keep their checkpoints while the pipeline runs."""
-        return Path(self.results) / "checkpoints"
+        return Path(self.results) / CHECKPOINTS
 
     @property
     def control(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from commands.checkpoints import left_off
 from commands.cli import add_config_arguments, add_json_argument, print_json, say
 from commands.config import CameraConfig, PipelineConfig, check_camera_name, load_config
 from commands.pipeline import Finished, new_plan, run_plan
@@ -52,7 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run until the recordings end or Ctrl-C; 0 only when every frame is accounted for."""
     config = _configured(arguments)
-    plan = new_plan(config, arguments.out, traces=arguments.traces, pipeline=arguments.id)
+    earlier = left_off(arguments.out) if arguments.resume else None
+    name = arguments.id or (earlier.pipeline if earlier else "")
+    plan = new_plan(config, arguments.out, traces=arguments.traces, pipeline=name)
     if not arguments.json:
         say(f"events: {plan.event_log} and {config.events.endpoint}; stop with Ctrl-C")
     finished = run_plan(plan, resume=arguments.resume)

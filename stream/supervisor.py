@@ -22,6 +22,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from stream import strays
 from stream.config import StreamConfig
 from stream.errors import GaitwayError, ResourceError, StageDiedError
 from stream.frames import remove_rings, shared_memory_folder, sweep
@@ -85,6 +86,8 @@ class Supervisor:
     def run(self) -> Outcome:
         """Run until every stage has ended; call it in the main thread, so that Ctrl-C reaches it."""
         with _claim(self._folder), self._signals():
+            if strays.end(self._folder):
+                self._note("stages of a supervisor that was killed were still there: ended")
             sweep(self._frames_folder)
             self._logs.mkdir(exist_ok=True)
             self._next_step_s = time.monotonic() + self._config.start_s
@@ -111,6 +114,11 @@ class Supervisor:
                 self._fail(error)
                 return
             self._running.add(name)
+        self._note_stages()
+
+    def _note_stages(self) -> None:
+        processes = [runner.pid for runner in self._runners.values() if runner.plan.argv]
+        strays.note(self._folder, processes)
 
     def _watch(self) -> None:
         while self._running:
@@ -198,6 +206,7 @@ class Supervisor:
             self._beats.heard(name)
             if self._level is Level.DRAIN:
                 runner.order("drain")
+        self._note_stages()
         if self._level is Level.RUN:
             self._next_step_s = time.monotonic() + self._config.start_s
 

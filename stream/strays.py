@@ -1,0 +1,61 @@
+"""Stages that a supervisor left behind when it was killed: the next one of the same pipeline ends them.
+
+They end by themselves when their supervisor is gone, within two seconds, unless they are stopped or hang.
+Which they were stands in a file; a process that came later under the same number is told by its start time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+_NAME: Final = "stages"
+_WAIT_S: Final = 5.0
+_LOOK_S: Final = 0.01
+
+
+class Stray(msgspec.Struct, frozen=True):
+    """A process, and when it was started, in the system's own count."""
+
+    pid: int
+    started: str
+
+
+def note(folder: Path, pids: Iterable[int]) -> None:
+    """Write down which processes run now."""
+    fresh = folder / f"{_NAME}.new"
+    running = [Stray(pid, started) for pid in pids if (started := _started(pid))]
+    fresh.write_bytes(msgspec.json.encode(running))
+    fresh.replace(folder / _NAME)
+
+
+def end(folder: Path) -> int:
+    """Kill what is left of the processes written down, and wait until they are gone; how many they were."""
+    try:
+        noted = msgspec.json.decode((folder / _NAME).read_bytes(), type=list[Stray])
+    except (OSError, msgspec.MsgspecError):
+        return 0
+    left = [stray for stray in noted if _started(stray.pid) == stray.started]
+    for stray in left:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(stray.pid, signal.SIGKILL)
+    until_s = time.monotonic() + _WAIT_S
+    while any(_started(stray.pid) == stray.started for stray in left) and time.monotonic() < until_s:
+        time.sleep(_LOOK_S)
+    return len(left)
+
+
+def _started(pid: int) -> str:
+    """When a living process was started; empty for one that is gone, and where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in ("Z", "X") else fields[19]
