@@ -47,7 +47,7 @@ def test_the_line_of_an_event_is_pinned() -> None:
     assert encode_event(sealed(made, 7)) == (
         b'{"type":"event","id":"' + sealed(made, 7).id.encode() + b'","kind":"update","camera":"door",'
         b'"run":"run1","sequence":7,"captured_ns":946684800000000000,"tracklet":"door/run1/3",'
-        b'"identity":{"answer":"person","person":"p1","name":"Ada","probability":0.1235,"margin":0.0,"missing":null},'
+        b'"identity":{"answer":"person","person":"p1","name":"Ada","probability":0.1235,"margin":0.0,"missing":null,"cluster":null},'
         b'"evidence":{"start_ns":1,"end_ns":2,"samples":3,"quality":0.9877,"box":[1.0,2.1,0.0,4.0]},'
         b'"model":null,"gallery_epoch":null,"config":null,"expires_ns":null,"details":{"a":0.3,"b":1},"version":1,"link":null}'
     )
