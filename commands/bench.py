@@ -20,6 +20,7 @@ BENCHES = {
     "tracking": "windows, ids and switches against a known tracker",
     "gallery": "enrolling, starting and searching up to a million templates, beside plain FAISS",
     "training": "clips a second of the loader and of a training step, beside the floor",
+    "walkers": "masks and joints of rendered people: what a frame costs, and whether it is exact",
     "models": "sequences a second for each gait family in each runtime",
 }
 
