@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from gait.decision_norm import Cohort
 from gait.gallery.index import GalleryIndex
 from gait.score_map import ScoreMap
-from stream.errors import MessageError
+from stream.errors import ConfigError, MessageError
 from stream.messages import Embedding, Identity
 
 NANOSECONDS: Final = 1_000_000_000
@@ -190,14 +191,20 @@ class Decider:
 
     score_map: ScoreMap
     config: DecisionConfig = field(default_factory=DecisionConfig)
+    cohort: Cohort | None = None
+
+    def __post_init__(self) -> None:
+        if self.score_map.normalised != (self.cohort is not None):
+            raise ConfigError("a score map of told scores and a cohort go together")
 
     def believe(self, pools: Sequence[Pool], index: GalleryIndex) -> list[Belief]:
         """What to believe of tracks that one camera sees at once; the pools must not be empty."""
         if not pools:
             return []
         samples = np.array([pool.samples for pool in pools])
-        scores = index.scores(np.stack([pool.vector() for pool in pools]))
-        odds = self.score_map.evidence(scores, samples) + self._prior(len(index.people))
+        scores = index.scores(np.stack([pool.vector() for pool in pools]), self.cohort)
+        qualities = np.array([pool.quality for pool in pools])
+        odds = self.score_map.evidence(scores, samples, qualities) + self._prior(index.size)
         beliefs = _posterior(self._apart(odds))
         return [Belief(row, pool.samples) for row, pool in zip(beliefs, pools, strict=True)]
 

@@ -6,15 +6,18 @@ the next frame of its camera, so a person who was removed is matched no more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 
+from gait.decision_clusters import ClusterConfig, Strangers
+from gait.decision_norm import Cohort
 from gait.embedder import ModelInfo
 from gait.gallery.desk import PREFIX, GalleryDesk
-from gait.gallery.index import GalleryIndex, check_model
 from gait.gallery.records import NewTemplate
+from gait.gallery.search import TemplateIndex, check_model
 from gait.gallery.store import Gallery
 from gait.identify import Decider, DecisionConfig
 from gait.identify_events import NANOSECONDS, About, Details, EventWriter, continuation
@@ -48,6 +51,7 @@ class IdentifyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     decision: DecisionConfig = msgspec.field(default_factory=DecisionConfig)
+    strangers: ClusterConfig = msgspec.field(default_factory=ClusterConfig)
     update_step: float = 0.1
     event_ttl_s: float = 10.0
     retain_tracks_s: float = 7 * 24 * 3600.0  # a week: long enough to look through, short enough to forget
@@ -85,20 +89,24 @@ class IdentifyStage:
         config_digest: str = "",
         engines: Mapping[str, str | int | float] | None = None,
         linker: Linker | None = None,
+        told_against: tuple[Cohort, ScoreMap] | None = None,
     ) -> None:
         """Take over ``gallery``; ``engines`` (precision, runtime, ...) go into every start event.
 
-        Without a ``linker`` every tracklet is decided on its own.
+        Without a ``linker`` every tracklet is decided on its own. ``told_against`` is a cohort of strangers
+        and the map of scores told against it, where the decision is to use them.
 
         Raises GalleryError where its templates are all of another model, ConfigError for another model's map.
         """
         self._config = config or IdentifyConfig()
-        self._decider = Decider(score_map.checked_for(model.digest), self._config.decision)
+        cohort, decision_map = told_against or (None, score_map)
+        self._decider = Decider(decision_map.checked_for(model.digest), self._config.decision, cohort)
+        self._strangers = Strangers(score_map.checked_for(model.digest), self._config.strangers)
         self._gallery, self._model = gallery, model
         self._config_digest, self._engines = config_digest, dict(engines or {})
         self._desk = GalleryDesk(gallery, model, self._live_templates)
         check_model(gallery, model.digest)
-        self._index = GalleryIndex.of(gallery, model.digest, model.dimension)
+        self._index = TemplateIndex(gallery, model.digest, model.dimension)
         self._linker = linker
         self._parted = Parted(linker.hold_s if linker else 0.0)
         self._cameras: dict[str, _Camera] = {}
@@ -132,9 +140,17 @@ class IdentifyStage:
         if not request.verb.startswith(PREFIX):
             return ControlReply(ok=False, error=f"the identify stage knows no request {request.verb[:40]!r}")
         reply = self._desk.answer(request)
-        if self._gallery.epoch != self._index.epoch:
-            self._index = GalleryIndex.of(self._gallery, self._model.digest, self._model.dimension)
+        if self._index.refresh():
+            self._forget_removed(set(reply.result.get("tracks", ())))
         return reply
+
+    def _forget_removed(self, tracklets: Collection[str]) -> None:
+        """Let go of what tracks showed of people who are gone, or who were enrolled from these tracklets."""
+        lives = [life for camera in self._cameras.values() for life in camera.lives.values()]
+        for life in [*lives, *self._parted.lives()]:
+            gone = life.person is not None and self._gallery.name_of(life.person) is None
+            if gone or str(life.tracklet) in tracklets:
+                life.forget()
 
     def close(self) -> None:
         """Let go of the gallery and every track."""
@@ -222,11 +238,18 @@ class IdentifyStage:
         """Decide for all of the camera's tracks together; tell what is new or has changed."""
         camera.epoch, last = self._index.epoch, set(ending)
         lives = [camera.lives[key] for key in sorted(camera.lives) if camera.lives[key].pool.samples > 0]
-        beliefs = self._decider.believe([life.pool for life in lives], self._index)
+        if not lives:
+            return []
+        held = [life.person for life in lives if life.person is not None]
+        view = self._index.view(np.stack([life.pool.vector() for life in lives]), held)
+        beliefs = self._decider.believe([life.pool for life in lives], view)
         events = []
         for life, belief in zip(lives, beliefs, strict=True):
             over = life.tracklet in last
-            life.held = self._decider.settle(life.held, belief, self._index, last=over)
+            life.held = self._decider.settle(life.held, belief, view, last=over)
+            life.place(
+                self._strangers, {other.cluster for other in lives if other.cluster and other is not life}
+            )
             kind = None if over else life.to_tell(self._config.update_step)
             if kind is not None:
                 life.told = life.held.identity
@@ -237,6 +260,7 @@ class IdentifyStage:
     def _end(self, camera: _Camera, key: TrackletId) -> Event | None:
         """Close a track: keep it for later enrolment; tell of its end if it was more than a guess."""
         life = camera.lives.pop(key)
+        life.teach(self._strangers)
         if self._linker is not None:
             self._parted.keep(life)
         identity = life.held.identity if life.held else None

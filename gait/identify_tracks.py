@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final, Literal, Protocol
 
+import msgspec
+
+from gait.decision_clusters import Strangers, own_name
 from gait.gallery.enrol import apart, window_templates
 from gait.gallery.records import NewTemplate, TrackRecord
 from gait.gallery.store import TRACK_SOURCE
@@ -63,6 +67,10 @@ class Parted:
         """The track, while it is remembered."""
         return self._lives.get(tracklet)
 
+    def lives(self) -> tuple[Life, ...]:
+        """All of them."""
+        return tuple(self._lives.values())
+
     def forget(self, now_ns: int) -> None:
         """Let go of those that nobody can continue any more."""
         over = [key for key, life in self._lives.items() if life.last_ns < now_ns - self._hold_ns]
@@ -80,6 +88,7 @@ class Life:
         self.pool = Pool(half_life_s)
         self.held: Held | None = None
         self.told: Identity | None = None
+        self.cluster: str | None = None
         self._windows: list[Embedding] = []
 
     def follow(self, earlier: Life) -> None:
@@ -88,7 +97,7 @@ class Life:
         """
         self.pool.inherited = earlier.pool.shown()
         if self.held is None or self.held.identity.answer == "insufficient_evidence":
-            self.held = earlier.held
+            self.held, self.cluster = earlier.held, earlier.cluster
 
     def part(self) -> None:
         """It continues nobody after all: only what it showed itself counts, from now on."""
@@ -114,7 +123,8 @@ class Life:
         now, before = self.held.identity, self.told
         if before is None:
             return "new"
-        if (now.answer, now.person, now.name) != (before.answer, before.person, before.name):
+        same = ("answer", "person", "name", "cluster")
+        if any(getattr(now, name) != getattr(before, name) for name in same):
             return "update"
         moved = abs((now.probability or 0.0) - (before.probability or 0.0))
         return "update" if moved >= step else None
@@ -128,6 +138,31 @@ class Life:
         start_ns, end_ns = (shown.start_ns, shown.end_ns) if shown else (0, 0)
         return Evidence(start_ns, end_ns, round(pool.samples), round(pool.quality, 4), self.box)
 
+    @property
+    def person(self) -> str | None:
+        """Whom the standing answer names."""
+        return self.held.identity.person if self.held else None
+
+    def place(self, strangers: Strangers, taken: Collection[str]) -> None:
+        """Which stranger it shows, where its answer is that it is nobody known."""
+        if self.held is None or self.held.identity.answer != "unknown":
+            self.cluster = None
+            return
+        own = own_name(str(self.tracklet))
+        vector, samples = self.pool.vector(), self.pool.samples
+        self.cluster = strangers.recognise(vector, samples, own, self.cluster, taken)
+        identity = msgspec.structs.replace(self.held.identity, cluster=self.cluster)
+        self.held = replace(self.held, identity=identity)
+
+    def teach(self, strangers: Strangers) -> None:
+        """Add what it showed, now that it is over, to the stranger it was taken for."""
+        if self.cluster is not None:
+            strangers.learn(self.cluster, self.pool.vector(), self.pool.samples, self.last_ns)
+
+    def forget(self) -> None:
+        """Let go of every window: the person it shows was removed."""
+        self._windows, self.cluster = [], None
+
     def templates(self) -> tuple[NewTemplate, ...]:
         """What the track would be enrolled with."""
         return window_templates(self._windows, TRACK_SOURCE + str(self.tracklet), KEPT_WINDOWS)
@@ -138,5 +173,6 @@ def track_record(life: Life, identity: Identity, expires_ns: int) -> TrackRecord
     answer = identity.answer
     name = str(life.tracklet)
     return TrackRecord(
-        name, life.tracklet.camera, life.first_ns, life.last_ns, answer, identity.person, expires_ns
+        *(name, life.tracklet.camera, life.first_ns, life.last_ns, answer, identity.person, expires_ns),
+        cluster=identity.cluster,
     )

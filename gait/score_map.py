@@ -18,6 +18,7 @@ from stream.errors import ConfigError
 Floats = NDArray[np.float64]
 BUILT_IN: Final = Path(__file__).parent / "score_maps"
 MAX_SCORE: Final = 0.995
+MIN_QUALITY: Final = 1e-3
 MAX_EVIDENCE: Final = 30.0
 """Beyond this a logistic says 1 or 0 in float64 and fitted tails say nothing."""
 
@@ -27,6 +28,8 @@ class ScoreMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Fisher's artanh gives inner products of unit vectors about the same spread everywhere, which a straight
     line needs: those of one person crowd together just below 1, those of two people spread widely.
+    ``normalised``: it takes scores told against a cohort (``decision_norm``) as they are, without artanh.
+    ``quality_power``: valid samples of quality q count q to this power; 0 as they are.
     ``model`` is the digest of the model it was fitted for; ``people``, ``pairs`` and ``fitted_on`` say what
     it rests on.
     """
@@ -38,15 +41,29 @@ class ScoreMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     people: int
     pairs: int
     fitted_on: str
+    normalised: bool = False
+    quality_power: float = 0.0
 
     def __post_init__(self) -> None:
         if not (self.slope > 0 and self.half_samples >= 0 and np.isfinite(self.intercept)):
             raise ValueError("a score map needs a finite intercept, a slope above 0 and half_samples from 0")
+        if not 0 <= self.quality_power <= 8:
+            raise ValueError("a score map needs a quality_power from 0 to 8")
 
-    def evidence(self, scores: NDArray[np.floating], samples: NDArray[np.floating]) -> Floats:
-        """Log likelihood ratios (Q, P) of scores (Q, P), given the valid samples (Q,) behind each row."""
+    def evidence(
+        self,
+        scores: NDArray[np.floating],
+        samples: NDArray[np.floating],
+        qualities: NDArray[np.floating] | None = None,
+    ) -> Floats:
+        """Log likelihood ratios (Q, P) of scores (Q, P), given the valid samples (Q,) behind each row, and
+        their mean quality (Q,) in [0, 1] where known.
+        """
+        if qualities is not None and self.quality_power:
+            samples = samples * np.clip(qualities, MIN_QUALITY, 1.0) ** self.quality_power
         trust = samples / (samples + self.half_samples)
-        raw = (self.intercept + self.slope * fisher(scores)) * trust[:, None]
+        straight = scores.astype(np.float64) if self.normalised else fisher(scores)
+        raw = (self.intercept + self.slope * straight) * trust[:, None]
         bounded: Floats = np.clip(raw, -MAX_EVIDENCE, MAX_EVIDENCE)
         return bounded
 

@@ -1,25 +1,24 @@
-"""One model's templates as a matrix in memory: exact search, rebuilt when the gallery's epoch moves."""
+"""The people who come into question for a decision, and their templates side by side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gait.gallery.reader import GalleryReader
-from stream.errors import GalleryError, MessageError
+from gait.decision_norm import Cohort, Usual, normalised
+from stream.errors import MessageError
 
 Vectors = NDArray[np.float32]
 
 
-def check_model(gallery: GalleryReader, model: str) -> None:
-    """Raises GalleryError where the gallery has templates, but all of other models."""
-    kept = gallery.models()
-    if kept and model not in kept:
-        what = f"its templates are of model {', '.join(digest[:12] for digest in kept)}"
-        fix = "Enrol its people again with the model that runs, or run the one that made them"
-        raise GalleryError(what, where=f"gallery {gallery.path}", wanted=f"model {model[:12]}", fix=fix)
+Turn = Callable[[Vectors], Vectors]
+
+
+def _as_they_are(vectors: Vectors) -> Vectors:
+    return vectors
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ class GalleryIndex:
     """The people who have a template of ``model``, in the order of their ids, as of ``epoch``.
 
     ``matrix`` float32 (T, D) holds their templates side by side; person i's begin at row ``firsts[i]``.
+    ``total``: how many people the gallery holds where these are only those who come into question; ``turned``
+    brings vectors to look up into the form that ``matrix`` is in.
     """
 
     model: str
@@ -35,22 +36,19 @@ class GalleryIndex:
     names: tuple[str, ...]
     matrix: Vectors
     firsts: NDArray[np.intp]
+    total: int = 0
+    turned: Turn = _as_they_are
+    _usual: dict[int, Usual] = field(default_factory=dict, compare=False, repr=False)
 
-    @classmethod
-    def of(cls, gallery: GalleryReader, model: str, dimension: int) -> GalleryIndex:
-        """Read the gallery; templates of other models stay out."""
-        names = gallery.names()
-        owners, vectors = [], []
-        for row, vector in gallery.vectors(model):
-            owners.append(row.person)  # sorted, so each person's rows are neighbours
-            vectors.append(vector)
-        people = tuple(dict.fromkeys(owners))
-        matrix = np.stack(vectors) if vectors else np.zeros((0, dimension), np.float32)
-        firsts = np.unique(np.array(owners, dtype=np.str_), return_index=True)[1].astype(np.intp)
-        return cls(model, gallery.epoch, people, tuple(names[p] for p in people), matrix, firsts)
+    @property
+    def size(self) -> int:
+        """How many people the gallery holds."""
+        return max(self.total, len(self.people))
 
-    def scores(self, vectors: Vectors) -> Vectors:
+    def scores(self, vectors: Vectors, cohort: Cohort | None = None) -> NDArray[np.floating]:
         """(Q, people): the inner product of each vector (Q, D) with each person's nearest template.
+
+        With a ``cohort`` they are told against it (see ``decision_norm``); the nearest is the most unusual.
 
         Raises MessageError for vectors of another dimension and for NaN, which would match nobody quietly.
         """
@@ -61,5 +59,15 @@ class GalleryIndex:
             raise MessageError("a vector to look up holds NaN or infinity", wanted="finite numbers")
         if not self.people:
             return np.zeros((len(vectors), 0), np.float32)
-        nearest: Vectors = np.maximum.reduceat(vectors @ self.matrix.T, self.firsts, axis=1)
+        products: NDArray[np.floating] = self.turned(vectors) @ self.matrix.T
+        if cohort is not None:
+            products = normalised(products, cohort.usual(vectors), self._usual_of(cohort))
+        nearest: NDArray[np.floating] = np.maximum.reduceat(products, self.firsts, axis=1)
         return nearest
+
+    def _usual_of(self, cohort: Cohort) -> Usual:
+        """What the templates reach with the cohort; the same for as long as the gallery is."""
+        if id(cohort) not in self._usual:
+            turned = Cohort(cohort.model, self.turned(cohort.vectors))
+            self._usual[id(cohort)] = turned.usual(self.matrix)
+        return self._usual[id(cohort)]

@@ -71,14 +71,23 @@ class TemplateMatrix:
         """Everybody who owns one of these rows, by id."""
         return tuple(sorted({self.owners[row] for row in np.unique(rows).tolist()}))
 
+    def there(self, people: Iterable[str]) -> set[str]:
+        """Those of ``people`` who have a row."""
+        return {person for person in people if person in self._rows}
+
+    def side_by_side(self, people: Sequence[str]) -> tuple[Vectors, NDArray[np.intp]]:
+        """The rows (T, D) of these people, one after the other, and where each one's begin."""
+        groups = [self._rows[person] for person in people]
+        rows = np.fromiter((row for group in groups for row in group), np.intp)
+        firsts = np.cumsum([0, *(len(group) for group in groups[:-1])]) if groups else np.zeros(0)
+        return self._data[rows], firsts.astype(np.intp)
+
     def best(self, queries: Vectors, people: Sequence[str]) -> Vectors:
         """(Q, people): the inner product of each query (Q, D) with each person's nearest row."""
         if not people:
             return np.zeros((len(queries), 0), np.float32)
-        groups = [self._rows[person] for person in people]
-        rows = np.fromiter((row for group in groups for row in group), np.intp)
-        firsts = np.cumsum([0, *(len(group) for group in groups[:-1])])
-        nearest: Vectors = np.maximum.reduceat(queries @ self._data[rows].T, firsts, axis=1)
+        matrix, firsts = self.side_by_side(people)
+        nearest: Vectors = np.maximum.reduceat(queries @ matrix.T, firsts, axis=1)
         return nearest
 
 

@@ -7,7 +7,7 @@ which on our machines beat its own loop. After a change only those it was about 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import faiss
@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gait.gallery.index import GalleryIndex
 from gait.gallery.matrix import TemplateMatrix
 from gait.gallery.reader import GalleryReader
 from stream.errors import GalleryError, MessageError
@@ -26,6 +27,10 @@ CHUNK: Final = 2_048
 """Templates read at a time: 4 MB of 512 numbers each."""
 BLOCK: Final = 8_192
 """Templates a matrix product: 16 MB of 512 numbers, about what a core's share of the cache holds."""
+WHOLE: Final = 4_096
+"""Templates up to which a decision looks at everybody: 8 MB of 512 numbers, a millisecond."""
+NEAREST: Final = 256
+"""Templates a vector beyond that: those further away have odds that no calibration tells from none."""
 BATCH: Final = 8
 """Queries from which on blocks of products are quicker than FAISS's loop over the templates."""
 
@@ -53,6 +58,7 @@ class TemplateIndex:
         """Read the gallery; templates of other models stay out."""
         self._gallery, self.model, self.dimension = gallery, model, dimension
         self._names: dict[str, str] = {}
+        self._whole: GalleryIndex | None = None
         self._read_all()
 
     def _read_all(self) -> None:
@@ -60,6 +66,7 @@ class TemplateIndex:
         count = self._gallery.models().get(self.model, 0)
         self._matrix = TemplateMatrix(self.dimension, room=count)
         self._names.clear()
+        self._whole = None
         self._add(None)
 
     def _add(self, person: str | None) -> None:
@@ -88,6 +95,7 @@ class TemplateIndex:
         if touched is None or len(touched) > max(CHUNK, len(self._matrix) // 8):
             self._read_all()
             return True
+        self._whole = None
         self._matrix.remove(touched)
         for person in touched:
             self._names.pop(person, None)
@@ -125,14 +133,25 @@ class TemplateIndex:
         queries = self._checked(vectors)
         return self._matrix.best(queries, self._matrix.people)
 
-    def candidates(self, vectors: Vectors, count: int) -> tuple[tuple[str, ...], Vectors]:
-        """Everybody among the ``count`` templates nearest to any vector (Q, D), and (Q, them) scores."""
-        queries = self._checked(vectors)
-        if len(self._matrix) <= count:
-            return self.people, self._matrix.best(queries, self.people)
-        _, rows = _nearest(queries, self._matrix.vectors, count)
-        people = self._matrix.owners_of(rows)
-        return people, self._matrix.best(queries, people)
+    def view(self, vectors: Vectors, keep: Collection[str] = ()) -> GalleryIndex:
+        """Those who come into question for these vectors (Q, D), and whoever of ``keep`` is still there.
+
+        Everybody in a gallery of up to ``WHOLE`` templates; in a larger one the owners of the ``NEAREST``
+        templates of each vector. As of the index's epoch.
+        """
+        if len(self._matrix) <= WHOLE:
+            if self._whole is None:
+                self._whole = self._view_of(self.people)
+            return self._whole
+        _, rows = _nearest(self._checked(vectors), self._matrix.vectors, NEAREST)
+        kept = self._matrix.there(keep)
+        return self._view_of(tuple(sorted({*self._matrix.owners_of(rows), *kept})))
+
+    def _view_of(self, people: tuple[str, ...]) -> GalleryIndex:
+        matrix, firsts = self._matrix.side_by_side(people)
+        names = tuple(self.name(person) for person in people)
+        turned = self._gallery.vault.turned
+        return GalleryIndex(self.model, self.epoch, people, names, matrix, firsts, len(self.people), turned)
 
     def _checked(self, vectors: Vectors) -> Vectors:
         """The vectors as the index holds them.

@@ -61,16 +61,33 @@ def test_a_search_finds_what_comparing_with_everybody_finds(
         assert found.scores[0] == pytest.approx(float((vectors @ query).max()), abs=1e-5)
 
 
-def test_candidates_are_those_nearest_to_any_query(gallery: Gallery) -> None:
+def test_a_view_of_a_small_gallery_is_everybody(gallery: Gallery) -> None:
+    crowd(gallery, 5)
+    index = index_of(gallery)
+    queries = np.stack([unit(900 + n) for n in range(3)])
+    view = index.view(queries)
+    assert (view.people, view.size, view.epoch) == (index.people, 5, 1)
+    assert view.names == tuple(f"Person {n}" for n in range(5))
+    np.testing.assert_allclose(view.scores(queries), index.scores(queries), atol=1e-5)
+    assert index.view(queries) is view
+
+
+def test_a_view_of_a_large_gallery_is_who_comes_into_question(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "WHOLE", 100)
+    monkeypatch.setattr(search, "NEAREST", 20)
     crowd(gallery, 200)
     index = index_of(gallery)
     queries = np.stack([unit(900 + n) for n in range(3)])
-    people, scores = index.candidates(queries, 20)
     everybody = index.scores(queries)
-    where = [index.people.index(person) for person in people]
-    np.testing.assert_allclose(scores, everybody[:, where], atol=1e-6)
-    assert {index.people[best] for best in everybody.argmax(axis=1)} <= set(people)
-    assert index.candidates(queries, 400)[0] == index.people
+    worst = index.people[int(everybody.max(axis=0).argmin())]
+    view = index.view(queries, keep=[worst, "p999999"])
+    assert (view.size, len(view.people) <= 61) == (200, True)
+    assert worst in view.people
+    assert {index.people[best] for best in everybody.argmax(axis=1)} <= set(view.people)
+    where = [index.people.index(person) for person in view.people]
+    np.testing.assert_allclose(view.scores(queries), everybody[:, where], atol=1e-5)
 
 
 def test_an_index_follows_every_change_as_if_read_anew(gallery: Gallery) -> None:
@@ -120,7 +137,7 @@ def test_an_empty_gallery_finds_nobody(gallery: Gallery) -> None:
     index = index_of(gallery)
     assert index.search(np.stack([unit(1), unit(2)]), 3)[1].people == ()
     assert index.scores(unit(1)[None]).shape == (1, 0)
-    assert index.candidates(unit(1)[None], 3)[0] == ()
+    assert index.view(unit(1)[None]).people == ()
 
 
 @pytest.mark.parametrize(

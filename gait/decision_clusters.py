@@ -1,0 +1,125 @@
+"""Strangers who come again: unknown tracks that look like one person share a name of no meaning.
+
+A track that is unknown is compared with the strangers remembered so far. It joins one where that is likely
+enough, and is a new one otherwise; what it showed is added when it ends. Pure: no clock but the frames'.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gait.score_map import ScoreMap
+
+NANOSECONDS: Final = 1_000_000_000
+Vector = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+
+class ClusterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When strangers are taken for one, and for how long they are remembered.
+
+    ``join``: a track joins a remembered stranger from this probability on; ``leave``: and stays down to this
+    one. ``new_share``: how many strangers are expected to be new. ``forget_s``: a stranger not seen for this
+    long is forgotten. ``most``: strangers remembered; the one seen longest ago gives way. ``memory``: valid
+    samples after which what a stranger showed first counts no more than what they show later; 0: no clusters.
+    """
+
+    join: float = 0.8
+    leave: float = 0.4
+    new_share: float = 0.5  # no opinion
+    forget_s: float = 24 * 3600.0  # a day: unknown people's data expire by default
+    most: int = 2_000
+    memory: float = 1_000.0  # forty seconds of walking
+
+    def __post_init__(self) -> None:
+        if not 0 < self.leave <= self.join < 1 or not 0 < self.new_share < 1:
+            raise ValueError(
+                "`leave`, `join` and `new_share` must satisfy 0 < leave <= join < 1, inside (0, 1)"
+            )
+        if self.forget_s <= 0 or self.most < 1 or self.memory < 0:
+            raise ValueError("`forget_s` and `most` must be above 0, `memory` from 0")
+
+
+@dataclass
+class Stranger:
+    """Somebody unknown: what they showed (a sum of vectors by samples), and when they were last seen."""
+
+    total: Floats
+    samples: float
+    last_ns: int
+
+
+class Strangers:
+    """The strangers remembered, by their names."""
+
+    def __init__(self, score_map: ScoreMap, config: ClusterConfig | None = None) -> None:
+        self._map, self._config = score_map, config or ClusterConfig()
+        self._known: dict[str, Stranger] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def recognise(
+        self, vector: Vector, samples: float, own: str, before: str | None, taken: Collection[str] = ()
+    ) -> str:
+        """Which stranger a track shows: ``before`` while that holds, another that is likely, else ``own``.
+
+        ``own`` is what the track would be called alone; ``taken`` are those that other tracks beside it show.
+        """
+        names = [name for name in self._known if name not in taken and name != own]
+        if not names or not self._config.memory:
+            return own
+        chances = self._chances(vector, samples, names)
+        if before in names and chances[names.index(before)] >= self._config.leave:
+            return str(before)
+        best = int(chances.argmax())
+        return names[best] if chances[best] >= self._config.join else own
+
+    def learn(self, name: str, vector: Vector, samples: float, now_ns: int) -> None:
+        """Add what an ended track showed to the stranger it was taken for."""
+        if not self._config.memory:
+            return
+        known = self._known.pop(name, None) or Stranger(np.zeros(len(vector)), 0.0, now_ns)
+        fade = min(1.0, self._config.memory / max(1.0, known.samples + samples))
+        known.total = (known.total + samples * vector.astype(np.float64)) * fade
+        known.samples = (known.samples + samples) * fade
+        known.last_ns = max(known.last_ns, now_ns)
+        self._known[name] = known  # last in: the order is that of the last sight
+        self._forget(now_ns)
+
+    def drop(self, name: str) -> None:
+        """Forget a stranger, who has a name now or is to be forgotten."""
+        self._known.pop(name, None)
+
+    def _chances(self, vector: Vector, samples: float, names: list[str]) -> Floats:
+        """The probability of each stranger, given that the track shows one of them or somebody new."""
+        totals = np.stack([self._known[name].total for name in names])
+        units = totals / np.maximum(np.linalg.norm(totals, axis=1, keepdims=True), 1e-12)
+        scores = (units @ vector.astype(np.float64))[None]
+        behind = np.array([samples])
+        share = self._config.new_share
+        odds = self._map.evidence(scores, behind)[0] + np.log((1 - share) / (share * len(names)))
+        top = max(0.0, float(odds.max()))
+        likely = np.exp(odds - top)
+        chances: Floats = likely / (likely.sum() + np.exp(-top))
+        return chances
+
+    def _forget(self, now_ns: int) -> None:
+        horizon_ns = now_ns - int(self._config.forget_s * NANOSECONDS)
+        over = [name for name, known in self._known.items() if known.last_ns < horizon_ns]
+        surplus = len(self._known) - len(over) - self._config.most
+        over += [name for name in self._known if name not in over][: max(0, surplus)]
+        for name in over:
+            del self._known[name]
+
+
+def own_name(tracklet: str) -> str:
+    """What a track's stranger is called if nobody like them was seen before."""
+    return "u" + hashlib.blake2b(tracklet.encode(), digest_size=5).hexdigest()
