@@ -214,8 +214,10 @@ STREET = Population(
         slouch=Spread(0.07, 0.10, -0.12, 0.34),
         head_pitch=Spread(0.05, 0.10, -0.18, 0.32),
         arms=ArmSpreads(
-            swing=Spread(0.32, 0.15, 0.04, 0.78),
-            out=Spread(0.13, 0.06, 0.02, 0.32),
+            # The upper arm swings from 24 degrees back to 8 ahead (Murray et al. 1967).
+            bias=Spread(-0.10, 0.07, -0.27, 0.12),
+            swing=Spread(0.28, 0.14, 0.03, 0.74),
+            out=Spread(0.16, 0.06, 0.03, 0.34),
             elbow=Spread(0.42, 0.17, 0.10, 1.05),
             elbow_swing=Spread(0.18, 0.10, 0.0, 0.46),
         ),

@@ -33,7 +33,7 @@ SHIFTS = {
     "head_nod": 0.003, "bob": 0.0015, "lean_swing": 0.003, "asymmetry": 0.003,
 }  # fmt: skip
 """Standard deviations in the value's own unit."""
-ARM_SHARE, ARM_SHIFTS = 0.12, {"bias": 0.03, "out": 0.015, "elbow": 0.05}
+ARM_SHARE, ARM_SHIFTS = 0.14, {"bias": 0.04, "out": 0.02, "elbow": 0.06}
 LEG_SHIFTS = {
     "strike_pitch": 0.025, "rise_pitch": 0.03, "toe_out": 0.02, "swing_lift": 0.002, "knee_out": 0.012,
 }  # fmt: skip
