@@ -70,6 +70,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--control", choices=tuple(CONTROLS), default="", help="take something away from every walk first"
     )
     parser.add_argument(
+        "--feature",
+        choices=("embed_1", "embed_2"),
+        default="embed_1",
+        help="of nets: before the neck, as is usual, or after its batch norm (default embed_1)",
+    )
+    parser.add_argument(
         "--lda",
         action="store_true",
         help="of nets: PCA and LDA of their vectors, fitted to each gallery alone",
@@ -153,6 +159,7 @@ def _made_by(arguments: argparse.Namespace) -> dict[str, str]:
         "weights": ", ".join(path.name for path in arguments.weights or ()),
         "trained by": ", ".join(path.name for path in arguments.train or ()),
         "nets by each config": arguments.nets if arguments.train else "",
+        "feature": "" if arguments.baseline else arguments.feature,
         "LDA on": "each gallery" if arguments.lda else "",
         "baseline": arguments.baseline,
         "metric": arguments.metric,

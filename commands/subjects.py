@@ -35,20 +35,22 @@ def subject_of(arguments: argparse.Namespace, walks: Walks) -> Subject | Taught:
                 "--lda is for nets", where="evaluate", fix="Take --baseline pca-lda, or leave --lda out"
             )
         return baseline(arguments.baseline)
-    found = _trained(arguments, walks) if arguments.train else nets_subject(arguments.weights)
+    found = (
+        _trained(arguments, walks) if arguments.train else nets_subject(arguments.weights, arguments.feature)
+    )
     if not arguments.lda:
         return found
     return replace(found, name=f"{found.name} + PCA and LDA", learn=pca_lda)
 
 
-def nets_subject(weights: Sequence[Path]) -> Subject:
+def nets_subject(weights: Sequence[Path], feature: str = "embed_1") -> Subject:
     """One net as it is; several ``together``, so that their distances are averaged."""
     checkpoints = needing_extra("gait.models.checkpoints")
     nets = [checkpoints.load(path) for path in weights]
     if len(nets) == 1:
-        return Subject(f"{nets[0].family} ({weights[0].name})", embedder_of(nets[0]))
+        return Subject(f"{nets[0].family} ({weights[0].name})", embedder_of(nets[0], feature))
     families = ", ".join(dict.fromkeys(net.family for net in nets))
-    return Subject(f"{len(nets)} nets ({families})", together([embedder_of(net) for net in nets]))
+    return Subject(f"{len(nets)} nets ({families})", together([embedder_of(net, feature) for net in nets]))
 
 
 def together(embedders: Sequence[Embedder]) -> Embedder:
@@ -68,8 +70,8 @@ def _unit_vector(strips: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray((strips / length / np.sqrt(len(strips))).ravel(), np.float32)
 
 
-def embedder_of(net: Any) -> Embedder:
-    """A net's feature before the neck, strip by strip, in float32.
+def embedder_of(net: Any, feature: str = "embed_1") -> Embedder:
+    """A net's feature before the neck (``embed_2``: after it), strip by strip, in float32.
 
     A net of a fixed window looks at a longer walk window by window, half of one in the next, and gives the
     mean direction.
@@ -82,9 +84,8 @@ def embedder_of(net: Any) -> Embedder:
     def features(walk: Walk) -> NDArray[Any]:
         frames = _middle(prepare(spec, with_what_it_needs(spec, walk)), LONGEST)
         with torch.inference_mode():
-            found = [
-                net(torch.from_numpy(part)[None]).embed_1[0].T.float() for part in windows(frames, window)
-            ]
+            parts = [net(torch.from_numpy(part)[None]) for part in windows(frames, window)]
+            found = [getattr(part, feature)[0].T.float() for part in parts]
             return np.asarray(torch.stack(found).mean(0).numpy())
 
     return features
@@ -131,7 +132,7 @@ def _trained(arguments: argparse.Namespace, walks: Walks) -> Taught:
             out = folder / gallery.digest()[:12]
             with live(shown=not arguments.json) as watch:
                 loop.train(config, gallery, out, resume=True, watch=watch)
-            made.append(embedder_of(checkpoints.load(out / loop.MODEL)))
+            made.append(embedder_of(checkpoints.load(out / loop.MODEL), arguments.feature))
         return made[0] if len(made) == 1 else together(made)
 
     families = ", ".join(dict.fromkeys(config.model.family for _, config in runs))

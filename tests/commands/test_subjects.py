@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands.subjects import together, windows
+from commands.subjects import embedder_of, together, windows
 from gait.data.records import Entry, Partition
 from gait.data.source import make_walk
 from gait.data.store import DataSetWriter
@@ -110,3 +110,14 @@ def test_a_config_that_is_not_there_is_named(data, tmp_path) -> None:
     pytest.importorskip("torch")
     with pytest.raises(ConfigError, match=r"none.yaml: is not a file.*configs/"):
         run("--train", tmp_path / "none.yaml", "--data", data, "--protocol", "leave-run-out")
+
+
+def test_the_feature_after_the_neck_has_unit_strips() -> None:
+    registry = pytest.importorskip("gait.models.registry")
+    config = {"channels": (4, 4, 4, 4), "embedding": 4, "height": 32, "width": 24}
+    net = registry.build("deepgaitv2", "tiny", **config)
+    walk = make_walk(np.full((2, 32, 24), 255, np.uint8))
+    before, after = (embedder_of(net, name)(walk) for name in ("embed_1", "embed_2"))
+    assert before.shape == after.shape == (8, 4)
+    assert np.linalg.norm(after, axis=1) == pytest.approx(1, abs=1e-5)
+    assert not np.allclose(before, after)
