@@ -40,7 +40,9 @@ def memory_of(stage: Stage) -> Memory:
     if isinstance(stage, EmbedStage):
         return Remembered(stage, ("_follows", "_last_frame", "_refused"))
     if isinstance(stage, IdentifyStage):
-        return Remembered(stage, ("_cameras", "_writers", "_parted"), {"model": stage._model})
+        strangers = {"map": stage._strangers.score_map, "clusters": stage._strangers.config}
+        parts = ("_cameras", "_writers", "_parted", "_strangers")
+        return Remembered(stage, parts, {"model": stage._model, **strangers})
     raise TypeError(f"nobody knows what a {type(stage).__name__} remembers")
 
 

@@ -60,7 +60,7 @@ class Strangers:
     """The strangers remembered, by their names."""
 
     def __init__(self, score_map: ScoreMap, config: ClusterConfig | None = None) -> None:
-        self._map, self._config = score_map, config or ClusterConfig()
+        self.score_map, self.config = score_map, config or ClusterConfig()
         self._known: dict[str, Stranger] = {}
 
     def __len__(self) -> int:
@@ -74,20 +74,20 @@ class Strangers:
         ``own`` is what the track would be called alone; ``taken`` are those that other tracks beside it show.
         """
         names = [name for name in self._known if name not in taken and name != own]
-        if not names or not self._config.memory:
+        if not names or not self.config.memory:
             return own
         chances = self._chances(vector, samples, names)
-        if before in names and chances[names.index(before)] >= self._config.leave:
+        if before in names and chances[names.index(before)] >= self.config.leave:
             return str(before)
         best = int(chances.argmax())
-        return names[best] if chances[best] >= self._config.join else own
+        return names[best] if chances[best] >= self.config.join else own
 
     def learn(self, name: str, vector: Vector, samples: float, now_ns: int) -> None:
         """Add what an ended track showed to the stranger it was taken for."""
-        if not self._config.memory:
+        if not self.config.memory:
             return
         known = self._known.pop(name, None) or Stranger(np.zeros(len(vector)), 0.0, now_ns)
-        fade = min(1.0, self._config.memory / max(1.0, known.samples + samples))
+        fade = min(1.0, self.config.memory / max(1.0, known.samples + samples))
         known.total = (known.total + samples * vector.astype(np.float64)) * fade
         known.samples = (known.samples + samples) * fade
         known.last_ns = max(known.last_ns, now_ns)
@@ -104,17 +104,17 @@ class Strangers:
         units = totals / np.maximum(np.linalg.norm(totals, axis=1, keepdims=True), 1e-12)
         scores = (units @ vector.astype(np.float64))[None]
         behind = np.array([samples])
-        share = self._config.new_share
-        odds = self._map.evidence(scores, behind)[0] + np.log((1 - share) / (share * len(names)))
+        share = self.config.new_share
+        odds = self.score_map.evidence(scores, behind)[0] + np.log((1 - share) / (share * len(names)))
         top = max(0.0, float(odds.max()))
         likely = np.exp(odds - top)
         chances: Floats = likely / (likely.sum() + np.exp(-top))
         return chances
 
     def _forget(self, now_ns: int) -> None:
-        horizon_ns = now_ns - int(self._config.forget_s * NANOSECONDS)
+        horizon_ns = now_ns - int(self.config.forget_s * NANOSECONDS)
         over = [name for name, known in self._known.items() if known.last_ns < horizon_ns]
-        surplus = len(self._known) - len(over) - self._config.most
+        surplus = len(self._known) - len(over) - self.config.most
         over += [name for name in self._known if name not in over][: max(0, surplus)]
         for name in over:
             del self._known[name]
