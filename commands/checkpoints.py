@@ -41,8 +41,8 @@ def memory_of(stage: Stage) -> Memory:
         return Remembered(stage, ("_follows", "_last_frame", "_refused"))
     if isinstance(stage, IdentifyStage):
         strangers = {"map": stage._strangers.score_map, "clusters": stage._strangers.config}
-        parts = ("_cameras", "_writers", "_parted", "_strangers")
-        return Remembered(stage, parts, {"model": stage._model, **strangers})
+        names = ("_cameras", "_writers", "_parted", "_strangers")
+        return Remembered(stage, names, {"model": stage._model, **strangers})
     raise TypeError(f"nobody knows what a {type(stage).__name__} remembers")
 
 
