@@ -63,7 +63,7 @@ class Continuation(msgspec.Struct, frozen=True):
 
     earlier: str
     gap_s: float
-    distance: float
+    distance: float | None
     confidence: float
     reason: str | None = None
 

@@ -125,7 +125,7 @@ def _link(link: Continuation | None) -> Continuation | None:
     return msgspec.structs.replace(
         link,
         gap_s=_rounded(link.gap_s, SECOND_DIGITS, "gap_s"),
-        distance=_rounded(link.distance, SHARE_DIGITS, "distance"),
+        distance=None if link.distance is None else _rounded(link.distance, SHARE_DIGITS, "distance"),
         confidence=_rounded(link.confidence, SHARE_DIGITS, "confidence"),
     )
 

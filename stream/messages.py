@@ -307,14 +307,15 @@ class Evidence(msgspec.Struct, frozen=True):
 class Link(msgspec.Struct, frozen=True):
     """``later`` continues ``earlier``, with ``confidence`` in [0, 1] that both are the same person.
 
-    ``gap_s``: seconds for which nobody was seen in between. ``distance``: between the two embeddings.
+    ``gap_s``: seconds for which nobody was seen in between. ``distance``: between the two embeddings, None
+    where one showed too little of its gait and only place and time tell.
     """
 
     earlier: TrackletId
     later: TrackletId
     at_ns: int
     gap_s: float
-    distance: float
+    distance: float | None
     confidence: float
 
 
@@ -334,7 +335,7 @@ class Continuation(msgspec.Struct, frozen=True):
 
     earlier: str
     gap_s: float
-    distance: float
+    distance: float | None
     confidence: float
     reason: str | None = None
 

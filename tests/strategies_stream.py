@@ -34,7 +34,7 @@ continuations = st.builds(
     Continuation,
     earlier=names,
     gap_s=reals,
-    distance=st.floats(0, 2),
+    distance=st.none() | st.floats(0, 2),
     confidence=shares,
     reason=st.none() | names,
 )

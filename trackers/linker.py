@@ -8,7 +8,7 @@ the last ``hold_s``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -19,6 +19,7 @@ from trackers.motion import Floats
 from trackers.stitch import End, Evidence, Place, Transit, find_links, learn_transit, review_link
 
 LEAST_WEIGHT = 1e-3
+NOTHING = Array.of(np.zeros(0, np.float32))
 INHERITED = 0.5
 """What earlier tracklets showed counts by this share: the latest view of somebody is likest the next."""
 FORGET_S = 60.0
@@ -39,13 +40,14 @@ class Seen:
     first_box: Box
     last_ns: int
     last_box: Box
-    total: Floats = field(default_factory=lambda: np.zeros(0))
+    total: Floats | float = 0.0
     weight: float = 0.0
     samples: float = 0.0
     until_ns: int = 0
     unseen: bool = False
     after: tuple[Link, End] | None = None
     inherited: Floats | float = 0.0
+    inherited_samples: float = 0.0
     before: bool = False
     refused: bool = False
 
@@ -61,13 +63,13 @@ class Seen:
         if (
             vector.ndim != 1
             or not np.isfinite(vector).all()
-            or (self.weight and vector.shape != self.total.shape)
+            or np.shape(self.total) not in ((), vector.shape)
         ):
             return
         span_ns = max(1, embedding.end_ns - embedding.start_ns)
         new = min(1.0, max(0.0, (embedding.end_ns - max(self.until_ns, embedding.start_ns)) / span_ns))
         weight = max(LEAST_WEIGHT, new * embedding.samples * embedding.quality)
-        self.total = weight * vector if not self.weight else self.total + weight * vector
+        self.total = self.total + weight * vector
         self.weight += weight
         self.samples += new * embedding.samples
         self.until_ns = max(self.until_ns, embedding.end_ns)
@@ -78,12 +80,14 @@ class Seen:
 
     def last(self, place: Place | None) -> End:
         """Where it was last, and what it and those that it continues showed."""
+        samples = self.samples if self.weight else self.inherited_samples
         vector = _unit(self.total + self.inherited)
-        return End(self.tracklet, self.last_ns, self.last_box, vector, self.samples, place)
+        return End(self.tracklet, self.last_ns, self.last_box, vector, samples, place)
 
     def follow(self, link: Link, earlier: Seen, end: End) -> None:
         """It continues ``earlier``, which ended so."""
         self.after, self.inherited = (link, end), INHERITED * (earlier.total + earlier.inherited)
+        self.inherited_samples = end.samples
         earlier.before = True
 
     def part(self) -> None:
@@ -91,7 +95,10 @@ class Seen:
         self.after, self.inherited, self.refused = None, 0.0, True
 
 
-def _unit(total: Floats) -> Array:
+def _unit(total: Floats | float) -> Array:
+    """Empty where nothing was shown."""
+    if isinstance(total, float):
+        return NOTHING
     length = float(np.linalg.norm(total))
     return Array.of((total / (length or 1.0)).astype(np.float32))
 
@@ -194,13 +201,15 @@ class Linker:
     def _link(self, frame: FrameRef) -> tuple[Link, ...]:
         """The new links of this camera's tracklets; those of other cameras compete, and have their turn."""
         now_ns = frame.captured_ns
-        waiting = [seen for seen in self._ended.values() if not seen.before and seen.weight]
-        lost = [seen for seen in self._live.values() if seen.unseen and seen.weight]
+        waiting = [seen for seen in self._ended.values() if not seen.before]
+        lost = [seen for seen in self._live.values() if seen.unseen]
         horizon_ns = now_ns - round(self._config.hold_s * NS_PER_S)
+        # Who showed no gait may yet do so; once over, the way alone must tell.
+        shown = [seen for seen in self._live.values() if seen.weight]
         begun = [
             seen
-            for seen in (*self._live.values(), *self._ended.values())
-            if seen.weight and seen.after is None and not seen.refused and seen.first_ns >= horizon_ns
+            for seen in (*shown, *self._ended.values())
+            if seen.after is None and not seen.refused and seen.first_ns >= horizon_ns
         ]
         if not waiting or not begun:
             return ()

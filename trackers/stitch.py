@@ -113,15 +113,16 @@ def review_link(
     """A retraction where what is known by now of the two tracklets contradicts their link."""
     if link.earlier.camera == link.later.camera and later.at_ns < earlier.at_ns:
         return Retraction(link, now_ns, "both were seen at once")
-    score = _scores([earlier], [later])
-    if not float(_gait_evidence([earlier], [later], score, evidence)[0, 0]) >= config.retract_evidence:
+    gait = _gait_evidence([earlier], [later], _scores([earlier], [later]), evidence, config)
+    if not float(gait[0, 0]) >= config.retract_evidence:
         return Retraction(link, now_ns, "the gaits differ")
     return None
 
 
 def _link(earlier: End, later: End, now_ns: int, score: float, confidence: float) -> Link:
     gap_s = (later.at_ns - earlier.at_ns) / NS_PER_S
-    return Link(earlier.tracklet, later.tracklet, now_ns, gap_s, 1.0 - score, confidence)
+    distance = None if math.isnan(score) else 1.0 - score
+    return Link(earlier.tracklet, later.tracklet, now_ns, gap_s, distance, confidence)
 
 
 def _weigh(
@@ -136,23 +137,38 @@ def _weigh(
     if not np.isfinite(way).any():
         return way, np.full(shape, np.nan)
     scores = _scores(ended, begun)
-    total = way + _gait_evidence(ended, begun, scores, evidence) + config.prior_evidence
+    total = way + _gait_evidence(ended, begun, scores, evidence, config) + config.prior_evidence
     return np.where(np.isnan(total), -np.inf, total), scores
 
 
 def _scores(ended: Sequence[End], begun: Sequence[End]) -> Floats:
     """(N, M) inner products, not a number where vectors are of different models."""
     left, right = ([end.vector.numpy().astype(np.float64) for end in ends] for ends in (ended, begun))
-    if len({vector.shape for vector in (*left, *right)}) == 1:
+    if len({vector.shape for vector in (*left, *right)}) == 1 and left[0].size:
         return np.asarray(np.stack(left) @ np.stack(right).T)
-    return np.array([[float(np.dot(a, b)) if a.shape == b.shape else np.nan for b in right] for a in left])
+    same = [[a.shape == b.shape != (0,) for b in right] for a in left]
+    return np.array(
+        [
+            [float(np.dot(a, b)) if ok else np.nan for b, ok in zip(right, row, strict=True)]
+            for a, row in zip(left, same, strict=True)
+        ]
+    )
 
 
-def _gait_evidence(ended: Sequence[End], begun: Sequence[End], scores: Floats, evidence: Evidence) -> Floats:
-    """(N, M) log likelihood ratios; of the two ends the one with fewer samples says how sure they are."""
-    left = evidence(scores, np.array([end.samples for end in ended]))
-    right = evidence(scores.T, np.array([end.samples for end in begun])).T
-    return np.where(np.abs(left) <= np.abs(right), left, right)
+def _gait_evidence(
+    ended: Sequence[End], begun: Sequence[End], scores: Floats, evidence: Evidence, config: StitchConfig
+) -> Floats:
+    """(N, M) log likelihood ratios; of the two ends the one with fewer samples says how sure they are.
+
+    Where one showed too little the gait says nothing, and in two cameras nothing else will do.
+    """
+    samples = [np.array([end.samples for end in ends]) for ends in (ended, begun)]
+    left, right = evidence(scores, samples[0]), evidence(scores.T, samples[1]).T
+    weighed = np.where(np.abs(left) <= np.abs(right), left, right)
+    silent = np.minimum(samples[0][:, None], samples[1]) < config.min_samples
+    cameras = [np.array([end.tracklet.camera for end in ends]) for ends in (ended, begun)]
+    alone = np.where(cameras[0][:, None] == cameras[1], 0.0, -np.inf)
+    return np.asarray(np.where(silent, alone, weighed))
 
 
 def _confidences(weighed: Floats) -> Floats:
@@ -167,8 +183,6 @@ def way_evidence(earlier: End, later: End, config: StitchConfig, transits: Trans
     """What place and time say for one person, in nats; minus infinity where nobody can have walked that."""
     elapsed_s = (later.at_ns - earlier.at_ns) / NS_PER_S
     if earlier.tracklet == later.tracklet or not 0.0 < elapsed_s <= config.hold_s:
-        return -math.inf
-    if min(earlier.samples, later.samples) < config.min_samples:
         return -math.inf
     if earlier.ground is not None and later.ground is not None:
         apart = math.dist(earlier.ground, later.ground)

@@ -197,3 +197,38 @@ def test_vectors_that_are_none_leave_no_trace(scene: Scene) -> None:
     scene.at(5.0, ended=(0,))
     scene.at(6.0, seen=(1,))
     assert scene.at(7.0, seen=(1,), walks={1: 0}) == ()
+
+
+def test_a_short_gap_is_bridged_by_place_alone_where_nobody_else_can_be_meant(scene: Scene) -> None:
+    scene.at(1.0, seen=(0,))
+    scene.at(1.2, ended=(0,))
+    scene.at(1.3, seen=(1,))
+    assert scene.at(1.4, seen=(1,)) == ()
+    (link,) = scene.at(1.6, ended=(1,))
+    assert (link.earlier, link.later, link.distance) == (tracklet(0), tracklet(1), None)
+
+
+def test_place_alone_says_nothing_after_a_long_gap_or_between_two(scene: Scene) -> None:
+    scene.at(1.0, seen=(0,))
+    scene.at(1.2, ended=(0,))
+    scene.at(8.0, seen=(1, 2))
+    assert scene.at(8.2, ended=(1, 2)) == ()
+    scene.at(8.4, seen=(3,))
+    assert scene.at(8.6, ended=(3,)) == ()
+
+
+def test_a_tracklet_without_gait_hands_on_what_it_inherited(scene: Scene) -> None:
+    came_and_went(scene)
+    assert scene.at(3.2, seen=(1,)) == ()
+    (by_place,) = scene.at(5.5, ended=(1,))
+    assert (by_place.earlier, by_place.later) == (tracklet(0), tracklet(1))
+    scene.at(9.0, seen=(2,))
+    (by_gait,) = scene.at(10.0, seen=(2,), walks={2: 0})
+    assert (by_gait.earlier, by_gait.later) == (tracklet(1), tracklet(2))
+
+
+def test_between_cameras_place_and_time_alone_link_nobody(linker: Linker) -> None:
+    door, yard = Scene(linker, "door"), Scene(linker, "yard")
+    came_and_went(door)
+    yard.at(5.5, seen=(0,))
+    assert yard.at(6.0, ended=(0,)) == ()

@@ -84,8 +84,9 @@ def test_a_stranger_is_not_linked() -> None:
         end(10, 1.2, x=1900.0),
         end(10, 2.0, height=900.0),
         end(10, 3.0, samples=2),
+        end(10, 3.0, camera="yard", samples=2),
     ],
-    ids=["earlier", "at once", "too late", "too far", "too tall", "too short"],
+    ids=["earlier", "at once", "too late", "too far", "too tall", "too short", "too short elsewhere"],
 )
 def test_what_cannot_be_is_not_linked(later: End) -> None:
     assert pairs(find([end(0, 1.0)], [end(10, 3.0)])) == [(0, 10)]
