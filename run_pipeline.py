@@ -48,6 +48,11 @@ VERBS = {
         "track", "follow the people in a recording, as MOTChallenge files and a video", "track hall.mp4"
     ),
     "keys": Verb("keys", "say who may connect from other machines", "keys make display --role subscriber"),
+    "cameras": Verb(
+        "cameras",
+        "list, attach, detach or pause the cameras of a running pipeline",
+        "cameras pause hall",
+    ),
     "config": Verb("config", "check pipeline.yaml and print what it resolves to", "config --show"),
     "bench": Verb("bench", "measure, beside a peer and the limit", "bench endtoend --json"),
     "doctor": Verb("doctor", "say what this machine has, what is missing and what to do", "doctor"),
@@ -61,6 +66,11 @@ VERBS = {
         "evaluate",
         "measure a model by a protocol",
         "evaluate --baseline average-silhouette --protocol usf --data usf17",
+    ),
+    "calibrate": Verb(
+        "calibrate",
+        "measure what runs are given: cameras, precisions, scores",
+        "calibrate camera --size 1280x720 --angle 70 --people hall.mp4",
     ),
     "completion": Verb("completion", "print a tab-completion script", "completion bash"),
     "stage": Verb(

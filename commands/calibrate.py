@@ -1,0 +1,45 @@
+"""``run_pipeline.py calibrate``: measure what runs are given: cameras, precisions, scores."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One thing to calibrate: a module of ``commands/`` with ``configure`` and ``run``."""
+
+    module: str
+    help: str
+    example: str
+
+
+KINDS: Final = {
+    "camera": Kind(
+        "calibrate_camera",
+        "a camera's lens from a clip of a board, its ground from people walking or clicked points",
+        "calibrate camera --size 1280x720 --angle 70 --people hall.mp4 --out hall.camera.json",
+    ),
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """One subcommand per kind."""
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    for name, kind in KINDS.items():
+        child = kinds.add_parser(
+            name,
+            help=kind.help,
+            description=kind.help[0].upper() + kind.help[1:] + ".",
+            epilog=f"example:\n  python run_pipeline.py {kind.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        importlib.import_module(f"commands.{kind.module}").configure(child)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it."""
+    return int(importlib.import_module(f"commands.{KINDS[arguments.kind].module}").run(arguments))
