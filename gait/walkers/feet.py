@@ -20,6 +20,8 @@ HEEL_RISE = 3.0
 """The heel leaves the ground slowly, then ever faster."""
 LOADING = 0.09
 """Share of a stride from heel strike to the flat foot."""
+CURL_PEAK, CURL_TURNS = 28.9, 0.44
+"""A curve of height 1 over the swing, and the share of it up to which curling lifts the foot."""
 VECTORS = ("ankle", "forward", "toes", "left", "up")
 
 
@@ -140,8 +142,10 @@ class Feet:
         leave, arrive = (off.ankle - before.ankle) * scale, (after.ankle - on.ankle) * scale
         ankle = _hermite(off.ankle, leave, on.ankle, 0.5 * arrive, u)
         hump = column(16 * (u * (1 - u)) ** 2)
+        early = column(action.curl * CURL_PEAK * u**2 * (1 - u) ** 3 * (CURL_TURNS - u))
         outward = cross(UP, on.forward) * (1.0 if side else -1.0)
         ankle = ankle + hump * column(vigour) * (action.swing_lift * UP + action.swing_out * outward)
+        ankle = ankle + early * column(vigour) * UP
         pitch = action.strike_pitch * smooth((u - 0.45) / 0.55) - action.rise_pitch * _falling(u)
         heading = _blend_heading(off.forward, on.forward, smooth(u))
         forward, up = _pitched(heading, pitch * vigour)

@@ -35,7 +35,10 @@ class ArmSwing(msgspec.Struct, frozen=True):
 
 
 class LegAction(msgspec.Struct, frozen=True):
-    """Angles in radians, lengths in metres: how one foot is set down, rolled over and brought forward."""
+    """Angles in radians, lengths in metres: how one foot is set down, rolled over and brought forward.
+
+    ``curl`` lifts the foot early in its swing and lets it skim the ground later, as knees that bend do.
+    """
 
     strike_pitch: float
     rise_pitch: float
@@ -45,6 +48,7 @@ class LegAction(msgspec.Struct, frozen=True):
     toe_out: float
     length: float
     knee_out: float
+    curl: float = 0.0
 
 
 class Gait(msgspec.Struct, frozen=True):
@@ -53,7 +57,8 @@ class Gait(msgspec.Struct, frozen=True):
     ``cadence`` strides a second; ``stride`` metres a stride, so that speed is their product. ``stance`` is
     the share of a stride a foot is down; ``over`` the share at which the body passes over it. ``bob``,
     ``sway`` and ``surge`` move the pelvis up, aside and ahead. Rotations are about the vertical axis, with
-    ``*_list`` about the walking direction. ``irregularity`` is the spread of footprints in metres.
+    ``*_list`` about the walking direction. ``irregularity`` is the spread of footprints in metres, ``give``
+    how softly the pelvis yields, in metres, where a leg is fully stretched.
     """
 
     cadence: float
@@ -85,6 +90,7 @@ class Gait(msgspec.Struct, frozen=True):
     left_leg: LegAction
     right_arm: ArmSwing
     left_arm: ArmSwing
+    give: float = 0.010
 
     @property
     def speed(self) -> float:
@@ -112,7 +118,10 @@ def _arms(seed: int, people: ArmSpreads) -> tuple[ArmSwing, ArmSwing]:
 
 def _beside(rng: np.random.Generator, style: list[float], apart: tuple[float, ...]) -> list[float]:
     """A style as one side has it."""
-    return [value + bounded(rng, 0, by, -2 * by, 2 * by) for value, by in zip(style, apart, strict=True)]
+    return [
+        value if by == 0 else value + bounded(rng, 0, by, -2 * by, 2 * by)
+        for value, by in zip(style, apart, strict=True)
+    ]
 
 
 def sample_gait(seed: int, body: Body, population: Population = PLAIN) -> Gait:
@@ -122,7 +131,14 @@ def sample_gait(seed: int, body: Body, population: Population = PLAIN) -> Gait:
     stride = body.leg * people.stride.draw(rng)
     # Pendulum: cadence falls with the root of leg length.
     cadence = people.cadence.draw(rng) * (REFERENCE_LEG_M / body.leg) ** 0.5
-    rest = {name: getattr(people, name).draw(rng) for name in Gait.__struct_fields__[2:-4]}
+    rest = {name: getattr(people, name).draw(rng) for name in Gait.__struct_fields__[2:-5]}
     return Gait(
-        cadence, stride, **rest, right_leg=legs[0], left_leg=legs[1], right_arm=arms[0], left_arm=arms[1]
+        cadence,
+        stride,
+        **rest,
+        right_leg=legs[0],
+        left_leg=legs[1],
+        right_arm=arms[0],
+        left_arm=arms[1],
+        give=people.give.draw(rng),
     )

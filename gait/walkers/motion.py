@@ -26,8 +26,6 @@ BONES = (
 )  # fmt: skip
 REACH = 0.999
 """A leg never quite locks."""
-SOFT_M = 0.010
-"""Width of the soft minimum that keeps the pelvis within reach of both feet without a jerk."""
 TAU = 2 * np.pi
 
 
@@ -120,7 +118,7 @@ class Walk:
             level = np.hypot(apart[..., 0], apart[..., 1])
             reach = np.sqrt(np.maximum((REACH * body.leg) ** 2 - level**2, 0.04))
             limits.append(foot.ankle[..., 2] + reach - hip[..., 2])
-        return np.asarray(root + column(_soft_minimum(np.stack(limits, axis=-1))) * UP)
+        return np.asarray(root + column(_soft_minimum(np.stack(limits, axis=-1), gait.give)) * UP)
 
     def _hips(self, root: Floats, pelvis: Axes) -> tuple[Floats, Floats]:
         half = self.person.body.hip_width / 2 * pelvis.left
@@ -202,10 +200,10 @@ def _joint(start: Floats, end: Floats, first: float, second: float, towards: Flo
     )
 
 
-def _soft_minimum(values: Floats) -> Floats:
-    """Over the last axis."""
+def _soft_minimum(values: Floats, width: float) -> Floats:
+    """Over the last axis, rounded off within ``width``: the pelvis keeps within both legs' reach smoothly."""
     least = values.min(axis=-1)
-    return np.asarray(least - SOFT_M * np.log(np.exp(-(values - least[..., None]) / SOFT_M).sum(axis=-1)))
+    return np.asarray(least - width * np.log(np.exp(-(values - least[..., None]) / width).sum(axis=-1)))
 
 
 def travel(walk: Walk, times: Sequence[float]) -> Floats:

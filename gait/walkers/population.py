@@ -113,7 +113,8 @@ class LegSpreads(msgspec.Struct, frozen=True):
     toe_out: Spread = Spread(0.12, 0.09, -0.10, 0.38)
     length: Spread = fixed(1.0)
     knee_out: Spread = Spread(0.04, 0.06, -0.12, 0.2)
-    apart: tuple[float, ...] = (0.03, 0.04, 0.010, 0.004, 0.004, 0.035, 0.008, 0.025)
+    curl: Spread = fixed(0.0)
+    apart: tuple[float, ...] = (0.03, 0.04, 0.010, 0.004, 0.004, 0.035, 0.008, 0.025, 0.0)
 
 
 class ArmSpreads(msgspec.Struct, frozen=True):
@@ -158,6 +159,7 @@ class GaitSpreads(msgspec.Struct, frozen=True):
     head_follow: Spread = Spread(0.3, 0.2, 0.0, 0.8)
     asymmetry: Spread = Spread(0.0, 0.008, -0.02, 0.02)
     irregularity: Spread = Spread(0.010, 0.004, 0.002, 0.022)
+    give: Spread = fixed(0.010)
     legs: LegSpreads = LegSpreads()
     arms: ArmSpreads = ArmSpreads()
 
@@ -213,6 +215,13 @@ STREET = Population(
         lean=Spread(0.055, 0.052, -0.07, 0.20),
         slouch=Spread(0.07, 0.10, -0.12, 0.34),
         head_pitch=Spread(0.05, 0.10, -0.18, 0.32),
+        give=Spread(0.005, 0.0015, 0.002, 0.009),
+        # The ankle rises to 22 cm at 70 % of the stride and skims at 9 cm at 90 % (Winter 2009, table A.4).
+        legs=LegSpreads(
+            rise_from=Spread(0.36, 0.03, 0.29, 0.43),
+            curl=Spread(0.31, 0.06, 0.15, 0.45),
+            apart=(0.03, 0.04, 0.010, 0.004, 0.004, 0.035, 0.008, 0.025, 0.02),
+        ),
         arms=ArmSpreads(
             # The upper arm swings from 24 degrees back to 8 ahead (Murray et al. 1967).
             bias=Spread(-0.10, 0.07, -0.27, 0.12),

@@ -11,6 +11,7 @@ from gait.walkers.feet import BALL_SHARE, HEEL_SHARE, Foot
 from gait.walkers.motion import JOINTS, Walk, bone_lengths, travel
 from gait.walkers.path import Path
 from gait.walkers.person import Person, sample_person
+from gait.walkers.population import STREET
 from gait.walkers.timing import Stop, Timing
 
 SEEDS = st.integers(0, 10_000)
@@ -18,19 +19,20 @@ TURN = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 6.0)]
 
 
 def sole(foot: Foot, person: Person, share: float) -> np.ndarray:
-    """The point of the sole ``share`` of the foot's length ahead of the ankle."""
+    """The point of the sole ``share`` of the foot's length ahead of the ankle, (..., 3)."""
     return foot.ankle - person.body.ankle_height * foot.up + share * person.body.foot * foot.forward
 
 
 def lowest_slides(walk: Walk, times: np.ndarray) -> float:
     """The furthest that the carrying point of a planted foot moves along the ground between two instants."""
     worst = 0.0
-    for before, after in pairwise(times):
-        for a, b in zip(walk.pose(before).feet, walk.pose(after).feet, strict=True):
-            if a.planted and b.planted:
-                shares = (-HEEL_SHARE, BALL_SHARE)
-                moves = [np.hypot(*(sole(a, walk.person, s) - sole(b, walk.person, s))[:2]) for s in shares]
-                worst = max(worst, min(moves))
+    for foot in walk.pose(times).feet:
+        moves = [
+            np.hypot(*np.diff(sole(foot, walk.person, share)[:, :2], axis=0).T)
+            for share in (-HEEL_SHARE, BALL_SHARE)
+        ]
+        both = foot.planted[1:] & foot.planted[:-1]
+        worst = max(worst, float(np.minimum(*moves)[both].max()))
     return worst
 
 
@@ -71,10 +73,9 @@ def test_motion_has_no_jumps(seed: int) -> None:
 def test_no_foot_goes_through_the_floor() -> None:
     for seed in range(8):
         walk = Walk(sample_person(seed), Path.line((0, 0), (4, 0)))
-        for t in np.arange(0, 2.2, 0.02):
-            for foot in walk.pose(t).feet:
-                assert sole(foot, walk.person, -HEEL_SHARE)[2] > -0.02
-                assert sole(foot, walk.person, BALL_SHARE)[2] > -0.035
+        for foot in walk.pose(np.arange(0, 2.2, 0.02)).feet:
+            assert sole(foot, walk.person, -HEEL_SHARE)[:, 2].min() > -0.02
+            assert sole(foot, walk.person, BALL_SHARE)[:, 2].min() > -0.035
 
 
 def test_speed_is_cadence_times_stride() -> None:
@@ -113,6 +114,44 @@ def test_knees_bend_as_measured_knees_do() -> None:
     assert 50 < mean.max() < 68
     assert 13 <= int(mean.argmax()) <= 16
     assert mean[0] < 15
+
+
+def test_the_streets_thighs_and_knees_move_as_measured_ones() -> None:
+    """Mean over people against Winter (2009), natural cadence, every 10 % of the stride, degrees."""
+    thigh = np.array([22, 19, 12, 3, -8, -17, -14, 8, 23, 25])
+    knee = np.array([4, 16, 16, 11, 6, 9, 32, 60, 50, 15])
+    measured = []
+    for seed in range(40):
+        walk = Walk(sample_person(seed, population=STREET), Path.line((0, 0), (12, 0)))
+        joints = walk.pose(walk.timing.time_at_phase(3 + np.arange(10) / 10)).joints
+        bones = np.diff(joints[:, 1:4], axis=1)  # right thigh and shank
+        angles = np.degrees(np.arctan2(bones[..., 0], -bones[..., 2]))
+        measured.append((angles[:, 0], angles[:, 0] - angles[:, 1]))
+    thighs, knees = np.mean(measured, axis=0)
+    assert np.abs(thighs - thigh).max() < 12
+    assert np.abs(thighs - thigh).mean() < 5.5
+    assert np.abs(knees - knee).max() < 13
+    assert np.abs(knees - knee).mean() < 5.5
+
+
+def test_the_streets_feet_neither_touch_the_floor_in_their_swing_nor_step_high() -> None:
+    clear = []
+    for seed in range(30):
+        walk = Walk(sample_person(seed, population=STREET), Path.line((0, 0), (12, 0)))
+        foot = walk.pose(walk.timing.time_at_phase(3 + np.linspace(0.75, 0.9, 16))).feet[0]
+        clear.append(np.min([sole(foot, walk.person, share)[:, 2] for share in (-HEEL_SHARE, BALL_SHARE)]))
+    assert min(clear) > -0.01
+    assert 0.005 < np.mean(clear) < 0.06
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_streets_motion_has_no_jumps(seed: int) -> None:
+    walk = Walk(
+        sample_person(seed, population=STREET), Path.through(TURN), stops=(Stop(2.0, 0.4),), visit=seed
+    )
+    joints = travel(walk, np.arange(0, 4, 0.005).tolist())
+    speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1) / 0.005
+    assert speed.max() < 6.5
 
 
 def test_arms_swing_with_the_other_leg() -> None:
