@@ -73,6 +73,9 @@ def _panel(curve: Curve) -> Picture:
     low, high = float(values.min()), float(values.max())
     spread = high - low or abs(high) or 1.0
     low, high = low - 0.05 * spread, high + 0.05 * spread
+    if values.min() >= 0:
+        # A loss or a rate is never negative: neither is its axis.
+        low = max(low, 0.0)
     x = left + (steps - steps[0]) / max(steps[-1] - steps[0], 1) * (WIDTH - left - right)
     y = top + (high - values) / (high - low) * (HEIGHT - top - bottom)
     for share in (0.0, 0.5, 1.0):
