@@ -23,6 +23,16 @@ KINDS: Final = {
         "a camera's lens from a clip of a board, its ground from people walking or clicked points",
         "calibrate camera --size 1280x720 --angle 70 --people hall.mp4 --out hall.camera.json",
     ),
+    "precision": Kind(
+        "calibrate_precision",
+        "an exported net in bf16, f16 and int8, each with its accuracy beside f32",
+        "calibrate precision out/export/silskeletongait --people 60",
+    ),
+    "scores": Kind(
+        "calibrate_scores",
+        "from labelled tracks to probabilities, and the threshold for a wanted false-alarm rate",
+        "calibrate scores labels.csv --false-alarm-rate 0.01 --out out/calibration",
+    ),
 }
 
 
