@@ -7,9 +7,13 @@ the name of the first rule it fails travels on as the reason of a cut.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from stream.messages import Person
 from trackers.config import WindowConfig
+
+TRUNKS: Final = {"blazepose33": (23, 24, 11, 12), "coco17": (11, 12, 5, 6), "gaitway16": (4, 1, 10, 13)}
+"""Left and right hip, left and right shoulder in the layouts that are known in space."""
 
 
 def refusal(person: Person, config: WindowConfig) -> str | None:
@@ -24,8 +28,23 @@ def refusal(person: Person, config: WindowConfig) -> str | None:
         ("unsure keypoints", quality.confidence >= config.min_confidence),
         ("mask and pose disagree", quality.agreement >= config.min_agreement),
         ("blurred", quality.blur >= config.min_blur),
+        ("end-on", config.min_side <= 0.0 or side_share(person) >= config.min_side),
     )
     return next((name for name, passed in rules if not passed), None)
+
+
+def side_share(person: Person) -> float:
+    """How side-on the body is turned, in [0, 1]; 1 where no joints in space or no known layout tell.
+
+    Hips and shoulders point across the walk: along the line of sight when it is seen from the side.
+    """
+    trunk = TRUNKS.get(person.layout)
+    if trunk is None or person.world is None or person.world.shape[0] <= max(trunk):
+        return 1.0
+    left_hip, right_hip, left_shoulder, right_shoulder = person.world.numpy()[list(trunk)].astype(float)
+    x, _, z = (right_hip - left_hip + right_shoulder - left_shoulder).tolist()
+    length = math.hypot(x, z)
+    return abs(z) / length if length != 0.0 else 1.0
 
 
 def sample_weight(person: Person) -> float:

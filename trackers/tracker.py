@@ -27,6 +27,7 @@ from trackers.associate import (
 )
 from trackers.config import NS_PER_S, TrackConfig
 from trackers.motion import BoxFilter, Floats, centred, cornered
+from trackers.outline import Grids, empty, grid_of, grid_overlap
 
 KEYPOINT_TOLERANCE = 0.08  # heights; a swinging ankle moves 0.06 heights between two frames of 30 fps
 KEYPOINT_MEMORY_S = 0.2  # limbs are elsewhere after half a step
@@ -85,6 +86,7 @@ class _Detections:
     scores: Floats
     hints: Rows
     keypoints: Floats
+    outlines: Grids
     at_border: NDArray[np.bool_]  # (M, 4) left, top, right, bottom
     ignored: int
 
@@ -100,6 +102,7 @@ class CameraTracker:
     states: list[TrackState] = field(default_factory=list)
     hints: Rows = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     keypoints: Floats = field(default_factory=lambda: np.zeros((0, 0, 3)))
+    outlines: Grids = field(default_factory=lambda: empty(0))
     layout: str = ""
     last_ns: int | None = None
     born: int = 0
@@ -164,6 +167,7 @@ class CameraTracker:
             scores[index],
             np.array(hints, dtype=np.intp),
             self._read_keypoints(chosen),
+            self._read_outlines(chosen),
             _touches_border(corners[index], frame, self.config.life.border),
             len(people) - int(sound.sum()),
         )
@@ -180,6 +184,14 @@ class CameraTracker:
                 points[row] = person.keypoints.numpy()
         points[~np.isfinite(points).all(axis=2)] = 0.0
         return points
+
+    def _read_outlines(self, people: Sequence[Person]) -> Grids:
+        """(M, rows, columns) silhouettes; they are asked only where no skeleton tells more."""
+        grids = empty(len(people))
+        if not self.keypoints.shape[1] and self.config.association.mask_weight:
+            for row, person in enumerate(people):
+                grids[row] = grid_of(person.mask, person.box)
+        return grids
 
     def _associate(self, found: _Detections, now_ns: int) -> Matches:
         """BYTE's rounds; returns all matched (track row, detection row) pairs."""
@@ -224,7 +236,10 @@ class CameraTracker:
         recent = [now_ns - state.last_ns <= KEYPOINT_MEMORY_S * NS_PER_S for state in self.states]
         possible = (cost < rules.max_cost) & np.array(recent, dtype=bool)[:, None]
         rows, columns = np.nonzero(possible)
-        if not len(rows) or not self.keypoints.shape[1] or not rules.keypoint_weight:
+        if not len(rows):
+            return
+        if not self.keypoints.shape[1]:
+            self._add_outlines(cost, found, rows, columns)
             return
         height = self.filter.box[rows, 3]
         expected = self.keypoints[rows]
@@ -233,11 +248,18 @@ class CameraTracker:
         extra = -rules.keypoint_weight * np.log(np.maximum(similar, LEAST_SIMILARITY))
         cost[rows, columns] += np.where(np.isnan(similar), 0.0, extra)
 
+    def _add_outlines(self, cost: Floats, found: _Detections, rows: Rows, columns: Rows) -> None:
+        at, boxes = cornered(self.filter.box[rows]), cornered(found.boxes[columns])
+        alike = grid_overlap(self.outlines[rows], at, found.outlines[columns], boxes)
+        extra = -self.config.association.mask_weight * np.log(np.maximum(alike, LEAST_IOU))
+        cost[rows, columns] += np.where(np.isnan(alike), 0.0, extra)
+
     def _correct(self, found: _Detections, matched: Matches, now_ns: int) -> None:
         rows, columns = matched.tracks, matched.detections
         self.filter.update(rows, found.boxes[columns], found.scores[columns])
         self.hints[rows] = found.hints[columns]
         self.keypoints[rows] = self._relative(found, columns)
+        self.outlines[rows] = found.outlines[columns]
         leaving = self._leaving(rows, found.at_border[columns]).tolist()
         entering_ns = self.config.life.entering_s * NS_PER_S
         for state in self.states:
@@ -279,6 +301,7 @@ class CameraTracker:
         self.filter.append(found.boxes[starts])
         self.hints = np.concatenate([self.hints, found.hints[starts]])
         self.keypoints = np.concatenate([self.keypoints, self._relative(found, starts)])
+        self.outlines = np.concatenate([self.outlines, found.outlines[starts]])
         for _ in starts:
             self.states.append(TrackState(TrackletId(self.camera, self.run, self.born), now_ns, now_ns))
             self.born += 1
@@ -307,6 +330,7 @@ class CameraTracker:
         self.states = [self.states[row] for row in rows]
         self.hints = self.hints[rows]
         self.keypoints = self.keypoints[rows]
+        self.outlines = self.outlines[rows]
 
     def _describe(self) -> tuple[Sighting, ...]:
         """All tracks: seen ones in the order of the people, then unseen ones by age."""

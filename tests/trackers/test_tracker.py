@@ -1,10 +1,11 @@
 """One camera's tracker: births, losses, crossings, camera motion, bad input."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from stream.errors import GaitwayError
-from stream.messages import Array, Person
+from stream.messages import Array, Mask, Person
 from tests.trackers.makers import SECOND, people, person, walker
 from trackers.config import AssociationConfig, LifeConfig, TrackConfig
 from trackers.tracker import CameraTracker, Step
@@ -184,3 +185,21 @@ def test_who_comes_in_may_flicker_at_the_border() -> None:
     entering[8:15] = [[]] * 7
     steps = play(CameraTracker("door", "r"), *entering)
     assert numbers(steps[-1]) == [0]
+
+
+def half(x: float, *, left: bool) -> Person:
+    """Somebody of whom the left or the right half of the box is filled, and whose skeleton nobody knows."""
+    bits = np.zeros((120, 40), np.bool_)
+    bits[:, slice(0, 20) if left else slice(20, 40)] = True
+    whole = shifted(x)
+    return msgspec.structs.replace(whole, mask=Mask.of(bits, (2.0, 0.0, x, 0.0, 2.0, 100.0)))
+
+
+@pytest.mark.parametrize("left_first", [True, False])
+def test_silhouettes_tell_who_is_who_in_equal_boxes_where_no_skeleton_does(left_first: bool) -> None:
+    tracker = CameraTracker("door", "r")
+    for number in range(4):
+        tracker.update(people(number * FRAME, half(0, left=True), half(8, left=False), number=number))
+    met = [half(4, left=left_first), half(4, left=not left_first)]
+    step = tracker.update(people(4 * FRAME, *met, number=4))
+    assert numbers(step) == ([0, 1] if left_first else [1, 0])
