@@ -133,7 +133,10 @@ def perceived_passes(folder: Path) -> list[Pass]:
 
 def _perceived_by() -> str:
     """A digest of everything that decides what is seen: the nets and the stages' settings."""
-    settings = msgspec.json.encode((PerceiveConfig(), TrackConfig(), ENLARGED))
+    track = TrackConfig()
+    # Links between tracklets are the identify stage's; samples do not depend on them.
+    tracked = (track.motion, track.association, track.life, track.window)
+    settings = msgspec.json.encode((PerceiveConfig(), tracked, ENLARGED))
     nets = f"{POSE_DETECTOR.sha256} {POSE_LANDMARKS.sha256} ".encode()
     return hashlib.sha256(nets + settings).hexdigest()
 

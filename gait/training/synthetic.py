@@ -1,7 +1,7 @@
 """Walkers to train on and to test with, made without colours: rendered masks and joints, as if perceived.
 
 Every sequence is a function of its person's seed and its own number. A person keeps body and gait; clothes,
-camera, path, pace and what perception made of them change from sequence to sequence.
+what they carry, camera, path, pace and what perception made of them change from sequence to sequence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from gait.data.source import Found, Listing, Loaded
 from gait.inputs import Walk
 from gait.silhouette import align, transform_points
 from gait.skeleton import BLAZEPOSE33, GAITWAY16, convert
-from gait.training.synthetic_cover import Cover, covered
 from gait.training.synthetic_noise import (
     PerceptionNoise,
     fitted,
@@ -29,56 +28,38 @@ from gait.training.synthetic_noise import (
     perceived_masks,
     perceived_world,
 )
-from gait.walkers.camera import Camera
-from gait.walkers.motion import Walk as Motion
-from gait.walkers.person import sample_person
-from gait.walkers.rapid import MARGIN_PX, MASK_PX, Sight, see
+from gait.walkers.conditions import sample_conditions
+from gait.walkers.person import Person, sample_person
+from gait.walkers.population import STREET
+from gait.walkers.rapid import MARGIN_PX, MASK_PX, Sight, pass_by
 from gait.walkers.seeds import stream
-from gait.walkers.views import path_past
+from gait.walkers.views import View, sample_view
 
-GRID_HZ: Final = 25.0
 BODY_PX: Final = MASK_PX - 2 * MARGIN_PX
-PAD: Final = ((10, 10), (28, 28))
-"""Room round a mask, rows and columns, for what clothes and errors add."""
-AIM_M: Final = 0.9
-"""Cameras look at the middle of a body."""
+PAD: Final = ((8, 8), (8, 8))
+"""Room round a mask, rows and columns, for what errors add."""
+SIDE_DEG: Final = 40.0
 
 
 class WalkerSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who and how many: ``people`` from seed ``first`` on, ``sequences`` of ``frames`` of each.
 
-    ``side_share`` of the sequences are seen within 40 degrees of side-on, the rest from anywhere. ``coat``
-    and ``bag`` are chances. ``outline`` and ``joints`` scale the fitted errors: real pictures are harder than
-    rendered ones. ``limbs`` is the share of hands and feet that real pictures lose, rendered ones hardly any.
+    ``side_share`` of the sequences are seen within 40 degrees of side-on, the rest from anywhere. Of a
+    person's sequences two in a row share their clothes, of ``outfits`` sets; what is worn over them and
+    carried is drawn for each. ``outline`` and ``joints`` scale the fitted errors: real pictures are harder
+    than rendered ones. ``limbs`` is the share of hands and feet that real pictures lose, rendered ones hardly
+    any.
     """
 
-    people: int = 800
+    people: int = 600
     first: int = 10_000_000
     sequences: int = 6
     frames: int = 24
     outfits: int = 3
     side_share: float = 0.6
-    coat: float = 0.35
-    bag: float = 0.15
     outline: tuple[float, float] = (1.0, 4.0)
     joints: tuple[float, float] = (0.7, 1.5)
     limbs: float = 0.02
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """All of a sequence that is not the person; angles in degrees, lengths in metres."""
-
-    outfit: int
-    view: float
-    distance: float
-    height: float
-    bend: float
-    pace: float
-    phase: float
-    start: float
-    cover: Cover
-    noise: PerceptionNoise
 
 
 TRAINED_ON: Final = WalkerSet()
@@ -104,8 +85,12 @@ class TrainingWalkers:
     def load(self, found: Found) -> Loaded:
         """The walk."""
         seed, number = int(found.entry.person), int(found.entry.name)
-        rng = stream(seed, "sequence", number)
-        return Loaded(walk_of(seed, circumstances(self.chosen, number, rng), self.chosen.frames, rng))
+        rng, chosen = stream(seed, "sequence", number), self.chosen
+        side = float(rng.choice([90.0, 270.0])) + float(rng.uniform(-SIDE_DEG, SIDE_DEG))
+        view = sample_view(seed, number, side if rng.random() < chosen.side_share else None)
+        worn = sample_conditions(seed, number)
+        person = sample_person(seed, outfit=number // 2 % chosen.outfits, population=STREET).under(worn)
+        return Loaded(walk_of(person, view, number, chosen, rng))
 
     def partition(self, people: frozenset[str]) -> Partition:
         """All to train on."""
@@ -113,7 +98,7 @@ class TrainingWalkers:
 
 
 VIEWS: Final = (0, 45, 90, 135, 180, 225, 270, 315)
-CONDITIONS: Final = {"nm-01": "gallery", "nm-05": "normal", "bg-01": "bag", "cl-01": "coat"}
+CONDITIONS: Final = {"nm-01": "normal", "nm-05": "normal", "bg-01": "bag", "cl-01": "coat"}
 
 
 @dataclass(frozen=True)
@@ -139,21 +124,11 @@ class TestWalkers:
         seed, number = int(entry.person), int(entry.name)
         rng = stream(seed, "test", number, entry.view)
         worn = CONDITIONS[entry.condition]
-        cover = Cover.sample(rng, coat=float(worn == "coat"), bag=float(worn == "bag"))
-        usual = circumstances(self.chosen, number, rng)
-        ours = Circumstances(
-            outfit=1 if worn == "coat" else 0,
-            view=float(entry.view) + float(rng.uniform(-5, 5)),
-            distance=usual.distance,
-            height=usual.height,
-            bend=0.0,
-            pace=usual.pace,
-            phase=usual.phase,
-            start=usual.start,
-            cover=cover,
-            noise=usual.noise,
-        )
-        return Loaded(walk_of(seed, ours, self.chosen.frames, rng))
+        outfit = 1 if worn == "coat" else 0
+        person = sample_person(seed, outfit=outfit, population=STREET)
+        view = sample_view(seed, number * 1000 + int(entry.view), float(entry.view))
+        wearing = person.under(sample_conditions(seed, number, (worn,)))
+        return Loaded(walk_of(wearing, view, number, self.chosen, rng))
 
     def partition(self, people: frozenset[str]) -> Partition:
         """All to test."""
@@ -164,41 +139,17 @@ def _found(person: int, condition: str, view: str, number: int) -> Found:
     return Found(Entry(str(person), condition, view, 0, str(number)), (Path(str(person)),))
 
 
-def circumstances(chosen: WalkerSet, number: int, rng: np.random.Generator) -> Circumstances:
-    """What sequence ``number`` of somebody is seen under; two in a row share their clothes."""
-    side = float(rng.choice([90.0, 270.0])) + float(rng.uniform(-40, 40))
-    view = side if rng.random() < chosen.side_share else float(rng.uniform(0, 360))
-    by_outline, by_joints = (
-        float(np.exp(rng.uniform(*np.log(part)))) for part in (chosen.outline, chosen.joints)
+def walk_of(person: Person, view: View, visit: int, chosen: WalkerSet, rng: np.random.Generator) -> Walk:
+    """One pass of ``person`` as perception would hand it on."""
+    outline, joints = (
+        float(np.exp(rng.uniform(*np.log(between)))) for between in (chosen.outline, chosen.joints)
     )
-    return Circumstances(
-        outfit=number // 2 % chosen.outfits,
-        view=view,
-        distance=float(np.exp(rng.uniform(np.log(3.5), np.log(14.0)))),
-        height=float(rng.uniform(0.7, 2.8)),
-        bend=float(rng.normal(0.0, 0.3)),
-        pace=float(np.clip(rng.normal(1.0, 0.08), 0.8, 1.25)),
-        phase=float(rng.random()),
-        start=float(rng.uniform(-0.6, 0.6)),
-        cover=Cover.sample(rng, chosen.coat, chosen.bag),
-        noise=scaled(fitted(), by_outline, by_joints, chosen.limbs),
-    )
+    noise = scaled(fitted(), outline, joints, chosen.limbs)
+    return as_perceived(pass_by(person, view, chosen.frames, visit, float(rng.random())), noise, rng)
 
 
-def walk_of(seed: int, seen: Circumstances, frames: int, rng: np.random.Generator) -> Walk:
-    """Person ``seed`` under ``seen``, as perception would hand them on."""
-    pitch = float(np.arctan2(seen.height - AIM_M, seen.distance))
-    camera = Camera(height=seen.height, pitch=pitch)
-    person = sample_person(seed, outfit=seen.outfit)
-    path = path_past(camera, seen.view, seen.distance, bend_m=seen.bend)
-    motion = Motion(person, path, seen.pace, phase=seen.phase)
-    first = motion.timing.seconds / 2 + seen.start - frames / GRID_HZ / 2
-    sight = see(person, motion.pose(first + np.arange(frames) / GRID_HZ), camera)
-    return as_perceived(sight, seen, rng)
-
-
-def as_perceived(sight: Sight, seen: Circumstances, rng: np.random.Generator) -> Walk:
-    """Masks with clothes and errors, aligned as the pipeline aligns them, joints in their pixels."""
+def as_perceived(sight: Sight, noise: PerceptionNoise, rng: np.random.Generator) -> Walk:
+    """Masks and joints with errors, aligned as the pipeline aligns them."""
     points = np.ones((len(sight.masks), BLAZEPOSE33.size, 3), np.float32)
     places = sight.to_image
     points[..., :2] = (sight.joints_2d - places[:, None, 1:]) / places[:, None, :1] - 0.5
@@ -208,8 +159,6 @@ def as_perceived(sight: Sight, seen: Circumstances, rng: np.random.Generator) ->
     metres = (sight.joints_3d - hips).astype(np.float32)
     world = convert(metres, BLAZEPOSE33, GAITWAY16, confidence=False).points
     masks = np.pad(sight.masks, ((0, 0), *PAD))
-    towards, noise = float(np.sin(np.deg2rad(seen.view))), seen.noise
-    masks = covered(masks, joints[..., :2], BODY_PX, towards, seen.cover)
     masks = perceived_masks(lost_limbs(masks, joints, noise, rng), BODY_PX, noise, rng)
     joints = perceived_joints(joints, BODY_PX, world[..., 2].astype(np.float64), noise, rng)
     return _aligned(masks, joints, perceived_world(world, noise, rng))

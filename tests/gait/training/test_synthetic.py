@@ -6,7 +6,6 @@ import pytest
 
 from gait.skeleton import GAITWAY16
 from gait.training.synthetic import TESTED_WITH, TestWalkers, TrainingWalkers, WalkerSet
-from gait.training.synthetic_cover import Cover, covered
 from gait.training.synthetic_noise import (
     ar1,
     fitted,
@@ -113,18 +112,6 @@ def test_lost_limbs_never_open_the_trunk() -> None:
     left = lost_limbs(masks, standing(40), noise, np.random.default_rng(3))
     assert (left[:, 30:48, 47:54] == 255).all()
     assert (left < 255).any()
-
-
-def test_a_coat_covers_the_thighs_and_a_bag_stands_behind() -> None:
-    empty, joints = np.zeros((2, 120, 100), np.uint8), standing(2)[..., :2]
-    short, long = (covered(empty, joints, 100.0, 1.0, Cover(hem=hem, ease=0.01)) for hem in (0.2, 1.0))
-    assert (long.sum(axis=(1, 2)) > short.sum(axis=(1, 2))).all()
-    assert (long[:, 65, 50] == 255).all()
-    assert not empty.any()
-    bag = covered(empty, joints, 100.0, 1.0, Cover(bag=0.06))
-    assert np.nonzero(bag[0])[1].mean() < 50  # who walks right has their back on the left
-    away = covered(empty, joints, 100.0, -1.0, Cover(bag=0.06))
-    assert np.nonzero(away[0])[1].mean() > 50
 
 
 def test_errors_fade_from_frame_to_frame() -> None:
