@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gait.walkers.camera import NEAR_M, Camera
+from gait.walkers.carry import over
 from gait.walkers.flesh import dress
 from gait.walkers.motion import BONES, Pose
 from gait.walkers.paint import Layer, Light, Patches, draw, patches, sides_for
 from gait.walkers.person import Person
 from gait.walkers.truth import Crop, TruthPerson
-from gait.walkers.wear import over
 from stream.messages import Box
 
 Floats = NDArray[np.float64]

@@ -1,16 +1,17 @@
-"""What people put on and carry, as tubes: coats and skirts, hats and hoods, bags and umbrellas."""
+"""What people put on, as tubes: coats and skirts, collars, hats and hoods, heels."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gait.walkers.body import Colour
+from gait.walkers.carry import carry
 from gait.walkers.conditions import NORMAL
 from gait.walkers.head import HALF_SHARE, SKULL, ball
 from gait.walkers.motion import Axes, Pose
 from gait.walkers.person import Person
 from gait.walkers.tubes import Tube, chain, plain, profile
-from gait.walkers.vectors import UP, Floats, column, dot, level, unit
+from gait.walkers.vectors import Floats, dot, level
 
 HIP_HALF = np.array([0.096, 0.064, 0.075])
 """Half width, front and back of the hips as shares of stature: what cloth hangs from."""
@@ -25,8 +26,6 @@ HOOD = (
     (-1.15, 1.3), (-0.75, 1.35), (-0.3, 1.22), (0.2, 1.2), (0.6, 1.2), (0.9, 1.25), (1.16, 1.2), (1.24, 0.1),
 )  # fmt: skip
 """Height on the head in halves of its height, and size as a factor of the skull there."""
-BLACK: Colour = (0.10, 0.10, 0.11)
-LEATHER: Colour = (0.30, 0.20, 0.14)
 
 
 def wear(person: Person, pose: Pose, sides: int) -> list[Tube]:
@@ -42,22 +41,10 @@ def wear(person: Person, pose: Pose, sides: int) -> list[Tube]:
     if worn.collar:
         tubes.append(_collar(person, pose, sides))
     tubes += _on_head(person, pose, sides)
-    if worn.backpack:
-        tubes.append(_backpack(person, pose, sides))
-    for side, bag in enumerate((worn.right_bag, worn.left_bag)):
-        if bag == "hand":
-            tubes.append(_hand_bag(person, pose, side, sides))
-        elif bag == "shoulder":
-            tubes += _shoulder_bag(person, pose, side, sides)
+    tubes += carry(person, pose, sides)
     if worn.heel_m > 0.015:
         tubes += [_heel(person, pose, side, sides) for side in (0, 1)]
     return tubes
-
-
-def over(person: Person, pose: Pose, sides: int) -> list[Tube]:
-    """What hides the person behind it and is no part of them: an umbrella."""
-    held = person.conditions.umbrella
-    return [] if held == "none" else _umbrella(person, pose, int(held == "left"), sides)
 
 
 def _drape(person: Person, pose: Pose, reach: float, flare: float, colour: Colour, sides: int) -> Tube:
@@ -129,89 +116,6 @@ def _round_head(
     half = profile(SKULL, np.clip(t, -0.5, 0.86)) * size * wider[:, None] * (1.0, front, 1.0)
     centre = middle[..., None, :] + (t * size)[:, None] * axes.up[..., None, :]
     return Tube.of(centre, axes.left, axes.forward, half, plain(colour, t.size, sides), nudge=0.01)
-
-
-def _backpack(person: Person, pose: Pose, sides: int) -> Tube:
-    body, size = person.body, person.conditions.backpack**0.5
-    t = np.array([0.0, 0.06, 0.25, 0.5, 0.8, 0.94, 1.0])
-    full = np.array([0.1, 0.85, 1.0, 1.0, 0.9, 0.65, 0.1])
-    tall, wide, deep = 0.47 * size, 0.155 * size**0.5, 0.095 * size
-    up, back = pose.chest.up, -pose.chest.forward
-    away = body.stature * body.girth * person.clothes.ease * 0.060 + 0.8 * deep
-    top = pose.joints[..., 8, :] + 0.01 * body.stature * up + away * back
-    centre = top[..., None, :] - (tall * (1 - t))[:, None] * up[..., None, :]
-    half = np.stack([wide * full**0.4, deep * full, deep * full], axis=1)
-    return Tube.of(centre, pose.chest.left, pose.chest.forward, half, plain(BLACK, t.size, sides))
-
-
-def _sack(
-    top: Floats, tall: float, wide: float, deep: float, ahead: Floats, colour: Colour, sides: int
-) -> Tube:
-    """A bag hanging straight down from ``top`` (..., 3), ``wide`` along ``ahead``; half sizes in metres."""
-    down = np.array([0.0, 0.04, 0.35, 0.9, 1.0])
-    full = np.array([0.1, 0.85, 0.95, 1.0, 0.1])
-    centre = top[..., None, :] - (tall * down)[:, None] * UP
-    half = np.stack([wide * full, deep * full, deep * full], axis=1)
-    across = np.stack([-ahead[..., 1], ahead[..., 0], np.zeros_like(ahead[..., 0])], axis=-1)
-    return Tube.of(centre, ahead, across, half, plain(colour, down.size, sides))
-
-
-def _hand(pose: Pose, side: int, body_hand: float) -> Floats:
-    """(..., 3) the middle of a closed hand."""
-    wrist, elbow = (pose.joints[..., joint[side], :] for joint in ((15, 12), (14, 11)))
-    return np.asarray(wrist + 0.6 * body_hand * unit(wrist - elbow))
-
-
-def _hand_bag(person: Person, pose: Pose, side: int, sides: int) -> Tube:
-    size = person.conditions.bag_size
-    top = _hand(pose, side, person.body.hand) - 0.05 * UP
-    ahead = level(pose.pelvis.forward)
-    return _sack(top, min(0.34 * size, 0.42), 0.17 * size, 0.06 * size, ahead, LEATHER, sides)
-
-
-def _shoulder_bag(person: Person, pose: Pose, side: int, sides: int) -> list[Tube]:
-    body, size = person.body, person.conditions.bag_size
-    out = pose.pelvis.left * (1.0 if side else -1.0)
-    thick = 0.055 * size
-    hips = 0.099 * body.stature * body.girth * person.clothes.ease
-    top = pose.joints[..., 0, :] + (hips + 0.8 * thick) * out + 0.10 * size * UP
-    bag = _sack(top, 0.30 * size, 0.15 * size, thick, level(pose.pelvis.forward), LEATHER, sides)
-    shoulder = pose.joints[..., (13, 10)[side], :] + 0.022 * body.stature * pose.chest.up
-    shoulder = shoulder - 0.02 * body.stature * out
-    return [bag, _rod(shoulder, top + 0.03 * out, 0.012, LEATHER, sides)]
-
-
-def _rod(start: Floats, end: Floats, radius: float, colour: Colour, sides: int) -> Tube:
-    u = np.array([0.0, 0.35, 0.7, 1.0])[:, None]
-    centre = (1 - u) * start[..., None, :] + u * end[..., None, :]
-    along = unit(end - start)
-    side = unit(np.stack([-along[..., 2], np.zeros_like(along[..., 0]), along[..., 0]], axis=-1))
-    front = np.stack(
-        [
-            along[..., 1] * side[..., 2],
-            along[..., 2] * side[..., 0] - along[..., 0] * side[..., 2],
-            -along[..., 1] * side[..., 0],
-        ],
-        axis=-1,
-    )
-    return Tube.of(centre, side, front, np.full((4, 3), radius), plain(colour, 4, sides))
-
-
-def _umbrella(person: Person, pose: Pose, side: int, sides: int) -> list[Tube]:
-    """Held over the head: the shaft leans from the hand towards it."""
-    grip = _hand(pose, side, person.body.hand)
-    head = pose.joints[..., 9, :]
-    over = (head - grip) * (1.0, 1.0, 0.0)
-    top = grip + over * 0.8 + (0.62 + np.maximum(0.0, (head - grip)[..., 2:])) * UP
-    along = unit(top - grip)
-    t = np.array([0.0, 0.01, 0.10, 0.18, 0.23, 0.25])
-    wide = np.array([0.02, 0.52, 0.42, 0.26, 0.10, 0.01])
-    centre = top[..., None, :] - ((0.25 - t) * 1.0)[:, None] * along[..., None, :]
-    left = unit(pose.pelvis.left - column(dot(pose.pelvis.left, along)) * along)
-    front = unit(pose.pelvis.forward - column(dot(pose.pelvis.forward, along)) * along)
-    half = np.repeat(wide[:, None], 3, axis=1)
-    dome = Tube.of(centre, left, front, half, plain(person.clothes.accent, t.size, sides))
-    return [dome, _rod(grip - 0.10 * along, top, 0.010, BLACK, sides)]
 
 
 def _heel(person: Person, pose: Pose, side: int, sides: int) -> Tube:
