@@ -7,14 +7,23 @@ from pathlib import Path
 from commands.config import PipelineConfig
 from commands.plan import RunPlan
 from gait.baseline import BaselineEmbedder
-from gait.embedder import Embedder
+from gait.decision_norm import Cohort, built_in_cohort
+from gait.embedder import Embedder, ModelInfo
 from gait.gallery.redact import CHECKPOINTS, LOG, TRACE
+from gait.score_map import ScoreMap, built_in_map, chosen_map
 
 
 def recogniser(config: PipelineConfig) -> Embedder:
     """The same for the pipeline, enrolment and the gallery; today the baseline, whatever is configured."""
     del config
     return BaselineEmbedder()
+
+
+def maps_of(config: PipelineConfig, model: ModelInfo) -> tuple[ScoreMap, tuple[Cohort, ScoreMap] | None]:
+    """The map from scores to evidence, and the cohort with its own map where the model ships with one."""
+    score_map = chosen_map(config.identify.score_map, model.name)
+    cohort = None if config.identify.score_map else built_in_cohort(model.name, model.digest)
+    return score_map, (cohort, built_in_map(f"{model.name}.told")) if cohort else None
 
 
 def written_by(plan: RunPlan) -> list[tuple[Path, str]]:

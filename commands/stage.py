@@ -9,7 +9,7 @@ from pathlib import Path
 
 from commands.checkpoints import first_frame, sender_of, with_keeper
 from commands.plan import RunPlan, read_plan
-from commands.recogniser import recogniser, written_by
+from commands.recogniser import maps_of, recogniser, written_by
 from commands.runs import Runs, was_open
 from engines.embed import EmbedStage
 from engines.perceive import PerceiveStage, Perception
@@ -17,7 +17,6 @@ from engines.weights import POSE_DETECTOR, POSE_LANDMARKS
 from gait.body import body_of
 from gait.embedder import Embedder
 from gait.identify_stage import IdentifyStage
-from gait.score_map import built_in_map
 from gait.walkers.source import PREFIX as WALKERS
 from gait.walkers.source import open_walkers
 from stream.bus import Inlet, Outlet, Receiver
@@ -196,7 +195,7 @@ def _embed(plan: RunPlan) -> Stage:
 
 def _identify(plan: RunPlan) -> Stage:
     config, model = plan.config, embedder_of(plan).model
-    score_map = built_in_map(model.name)
+    score_map, told_against = maps_of(config, model)
     gallery = config.gallery.open(endpoint=plan.control)
     for path, kind in written_by(plan):  # a removal has to reach them
         gallery.note_place(path, kind)
@@ -208,6 +207,7 @@ def _identify(plan: RunPlan) -> Stage:
         config_digest=config.digest,
         engines=engine_names(plan),
         linker=Linker(score_map.evidence, config.track.stitch),
+        told_against=told_against,
     )
 
 

@@ -44,7 +44,8 @@ from stream.messages import (
 class IdentifyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The rules of the decision, and what is told and kept of it.
 
-    ``update_step``: an unchanged answer is told again when its probability moved by this much.
+    ``score_map``: a file that `calibrate scores` wrote, in place of the model's own. ``update_step``: an
+    unchanged answer is told again when its probability moved by this much.
     ``event_ttl_s``: how long after its capture an event may still be acted on. ``retain_tracks_s``: how long
     a finished track can be enrolled; 0 keeps none. ``forget_s``: a track unseen for this long is closed,
     should its end never be announced.
@@ -52,6 +53,7 @@ class IdentifyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     decision: DecisionConfig = msgspec.field(default_factory=DecisionConfig)
     strangers: ClusterConfig = msgspec.field(default_factory=ClusterConfig)
+    score_map: str = ""
     update_step: float = 0.1
     event_ttl_s: float = 10.0
     retain_tracks_s: float = 7 * 24 * 3600.0  # a week: long enough to look through, short enough to forget

@@ -92,6 +92,11 @@ def load_score_map(path: Path) -> ScoreMap:
         raise ConfigError(f"is none ({error})", where=f"score map {path}") from error
 
 
+def chosen_map(path: str, model_name: str) -> ScoreMap:
+    """The map in the file at ``path``, or the model's own where that is empty."""
+    return load_score_map(Path(path)) if path else built_in_map(model_name)
+
+
 def built_in_map(model_name: str) -> ScoreMap:
     """The committed map of a model that ships with Gaitway; raises ConfigError where there is none."""
     return load_score_map(BUILT_IN / f"{model_name}.json")
