@@ -11,7 +11,7 @@ import msgspec
 
 from commands.plan import CHECKPOINTS, RunPlan
 from engines.embed import EmbedStage
-from engines.perceive import PerceiveStage
+from engines.perceive import PerceiveStage, Perception
 from gait.identify_stage import IdentifyStage
 from stream.bus import Sent
 from stream.checkpoint import Counting, Keeper, Memory, Remembered, fresh_folder, read_checkpoint
@@ -22,28 +22,42 @@ from stream.sources import Source
 from stream.stage import Stage
 from trackers.stage import TrackStage
 
-
 _MARK: Final = "run.json"
+
+
+STAYS: Final = {
+    PerceiveStage: ("_frames", "_perception"),
+    TrackStage: ("_shape", "_config"),
+    EmbedStage: ("_embedder", "_config"),
+    IdentifyStage: (
+        *("_config", "_decider", "_gallery", "_model", "_config_digest", "_engines", "_desk", "_index"),
+        "_linker",
+    ),
+}
+"""What a stage is given when it is made; all else in it is what it remembers."""
 
 
 def memory_of(stage: Stage) -> Memory:
     """The part of a stage that changes from frame to frame; nets, configuration and gallery stay outside."""
-    if isinstance(stage, PerceiveStage):
-        perception = stage._perception
-        held = {"detector": perception.detector, "poses": perception.poses, "config": perception.config}
-        return Remembered(stage, ("_cameras",), held)
-    if isinstance(stage, TrackStage):
-        config = stage._config
-        parts = {f"config.{name}": getattr(config, name) for name in config.__struct_fields__}
-        structs = {name: part for name, part in parts.items() if isinstance(part, msgspec.Struct)}
-        return Remembered(stage, ("_cameras",), {"config": config, **structs})
-    if isinstance(stage, EmbedStage):
-        return Remembered(stage, ("_follows", "_last_frame", "_refused"))
+    stays = next((names for kind, names in STAYS.items() if isinstance(stage, kind)), None)
+    if stays is None:
+        raise TypeError(f"nobody knows what a {type(stage).__name__} remembers")
+    held = {name: value for name, value in vars(stage).items() if name in stays}
+    held |= _parts(held)
     if isinstance(stage, IdentifyStage):
-        strangers = {"map": stage._strangers.score_map, "clusters": stage._strangers.config}
-        names = ("_cameras", "_writers", "_parted", "_strangers")
-        return Remembered(stage, names, {"model": stage._model, **strangers})
-    raise TypeError(f"nobody knows what a {type(stage).__name__} remembers")
+        held |= {"score_map": stage._strangers.score_map, "clusters": stage._strangers.config}
+    return Remembered(stage, tuple(name for name in vars(stage) if name not in stays), held)
+
+
+def _parts(held: dict[str, object]) -> dict[str, object]:
+    """What is within the things that stay, where their own parts are handed on: nets, rules."""
+    parts: dict[str, object] = {}
+    for name, value in held.items():
+        fields = value.__struct_fields__ if isinstance(value, msgspec.Struct) else ()
+        inner = vars(value) if isinstance(value, Perception) else {one: getattr(value, one) for one in fields}
+        parts |= {f"{name}.{one}": part for one, part in inner.items()}
+    plain = (type(None), bool, int, float, str, bytes, tuple)
+    return {name: part for name, part in parts.items() if not isinstance(part, plain)}
 
 
 def with_keeper(plan: RunPlan, name: str, stage: Stage) -> tuple[Stage, Keeper | None]:

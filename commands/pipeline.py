@@ -6,19 +6,21 @@ source --frame--> perceive --people--> track --samples--> embed --vectors--> ide
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from commands.camera_desk import CameraDesk
 from commands.checkpoints import prepare_checkpoints
-from commands.cli import ROOT, progress, say
+from commands.cli import progress, say
 from commands.config import PipelineConfig
 from commands.plan import Last, RunPlan, write_plan
-from commands.stage import SOURCE, stage_runner
+from commands.process_plan import SOURCE, process_plan
+from commands.stage import stage_runner
 from stream.checkpoint import forget
 from stream.errors import ConfigError, ResourceError
 from stream.ledger import Count, Ledger
@@ -79,7 +81,12 @@ def run_plan(
         note=say,
     )
     try:
-        with progress(what, expected_frames) as step, _Watch(ledger, plan, step.set):
+        with ExitStack() as around:
+            around.enter_context(
+                _Watch(ledger, plan, around.enter_context(progress(what, expected_frames)).set)
+            )
+            if plan.durable and not plan.recorded:
+                around.enter_context(CameraDesk(plan, supervisor, ledger))
             outcome = supervisor.run()
     finally:
         ledger.close()
@@ -103,27 +110,7 @@ def stage_plans(plan: RunPlan) -> list[StagePlan]:
         return [
             StagePlan(name, run=stage_runner(plan, name), source=name.startswith(SOURCE)) for name in names
         ]
-    return [_process_plan(plan, name) for name in names]
-
-
-def _process_plan(plan: RunPlan, name: str) -> StagePlan:
-    """A stage as a process. Over recordings, sources and perception go back together; the rest go alone."""
-    source = name.startswith(SOURCE)
-    place = 0 if source else plan.stages.index(name)
-    capture = place <= 1
-    return StagePlan(
-        name,
-        argv=(
-            sys.executable,
-            str(ROOT / "run_pipeline.py"),
-            *("stage", name, "--plan", str(plan.plan_file)),
-        ),
-        source=source,
-        restarts=plan.config.stream.restarts if plan.durable else 0,
-        group="capture" if capture and plan.recorded else "",
-        before=plan.stages[place + 1] if place + 1 < len(plan.stages) else "",
-        loses=capture and not plan.recorded,
-    )
+    return [process_plan(plan, name) for name in names]
 
 
 class _Watch:

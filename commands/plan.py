@@ -19,6 +19,7 @@ FLOW: Final = ("source", "perceive", "track", "embed", "identify", "publish")
 """The stages in the order of the flow; these names stand in the ledger."""
 TRACE_SUFFIX: Final = ".trace"
 CHECKPOINTS: Final = "checkpoints"
+SUPERVISOR: Final = "supervisor.sock"
 
 
 class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +94,19 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def control(self) -> str:
         """The identify stage's control socket; a folder's path keeps it to this user."""
         return f"ipc://{self.folder}/control.sock"
+
+    @property
+    def supervisor(self) -> str:
+        """The supervisor's control socket: cameras are attached, detached and paused there."""
+        return f"ipc://{self.folder}/{SUPERVISOR}"
+
+    def hop_of(self, camera: str) -> str:
+        """The endpoint where perception takes a camera's frames."""
+        name = f"frames-{camera}"
+        if camera in self.config.cameras:
+            return self.hop(name)
+        stream = msgspec.structs.replace(self.config.stream, endpoints={})  # attached meanwhile: over ipc
+        return hop_endpoints(stream, self.folder, [name])[name]
 
     def trace(self, stage: str) -> Path:
         """Where ``stage`` keeps what it sent."""

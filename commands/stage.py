@@ -6,9 +6,11 @@ import argparse
 import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 
 from commands.checkpoints import first_frame, sender_of, with_keeper
-from commands.plan import RunPlan, read_plan
+from commands.plan import RunPlan, is_live, read_plan
+from commands.process_plan import SOURCE
 from commands.recogniser import maps_of, recogniser, written_by
 from commands.runs import Runs, was_open
 from engines.embed import EmbedStage
@@ -32,13 +34,12 @@ from stream.merge import Merge
 from stream.publish import Publisher, PublishStage
 from stream.sources import Source, open_source, register_source
 from stream.sources.live import CameraRefusesError
-from stream.sources.reconnect import AbsentSource, Reconnect, is_camera
+from stream.sources.reconnect import AbsentSource, Reconnect
 from stream.stage import Stage
 from stream.trace import TraceWriter
 from trackers.linker import Linker
 from trackers.stage import TrackStage
 
-SOURCE = "source-"
 TRACED = ("perceive", "track", "embed")
 
 
@@ -88,7 +89,7 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
         life.ready()
         if first is None:  # perception has seen this recording's end
             return
-        outlet = Outlet(plan.hop(f"frames-{camera}"), live=source.live, limits=stream.token_limits)
+        outlet = Outlet(plan.hop_of(camera), live=source.live, limits=stream.token_limits)
         try:
             runs = Runs(plan, camera, rows) if source.live and plan.durable else None
             if runs is not None:
@@ -129,9 +130,9 @@ def _open_camera(plan: RunPlan, camera: str) -> tuple[Source, Reconnect | None]:
     among several it is waited for, and the others go on.
     """
     asked = plan.config.cameras[camera]
-    if not is_camera(asked.source):
+    if not is_live(asked.source):
         return open_source(asked.source, camera, asked.options), None
-    reopen = Reconnect(asked.source, camera, asked.options)
+    reopen = Reconnect(asked.source, camera, asked.options, open_source)
     try:
         return open_source(asked.source, camera, asked.options), reopen
     except CameraRefusesError:
@@ -144,7 +145,7 @@ def _open_camera(plan: RunPlan, camera: str) -> tuple[Source, Reconnect | None]:
 
 def _run_stage(plan: RunPlan, name: str, life: Life) -> None:
     stage, keeper = with_keeper(plan, name, BUILDERS[name](plan))
-    ports = _ports(plan, name, keeper)
+    ports = _ports(plan, name, keeper, life)
     loop = StageLoop(
         name,
         stage,
@@ -159,15 +160,17 @@ def _run_stage(plan: RunPlan, name: str, life: Life) -> None:
     loop.run()
 
 
-def _ports(plan: RunPlan, name: str, keeper: Keeper | None = None) -> Ports:
+def _ports(plan: RunPlan, name: str, keeper: Keeper | None, life: Life) -> Ports:
     limits = plan.config.stream.limits
     kept = keeper.restored if keeper else None
     inlet: Receiver
+    newcomers: Callable[[], list[str]] = list
     if name == "perceive":
         tokens = plan.config.stream.token_limits
-        cameras = kept.open if kept else plan.cameras
-        frames = {camera: Inlet(plan.hop(f"frames-{camera}"), limits=tokens) for camera in cameras}
+        cameras = kept.still_open(plan.cameras) if kept else plan.cameras
+        frames = {camera: Inlet(plan.hop_of(camera), limits=tokens) for camera in cameras}
         inlet = Merge(frames, live=set(plan.live_cameras) & set(cameras))
+        newcomers = Newcomers(plan, inlet, life.newcomers)
     else:
         inlet = Inlet(plan.hop(name), limits=limits, positions=kept.positions_by_name() if kept else None)
     following = plan.stages[plan.stages.index(name) + 1 :]
@@ -176,7 +179,25 @@ def _ports(plan: RunPlan, name: str, keeper: Keeper | None = None) -> Ports:
         Outlet(plan.hop(following[0]), limits=limits, durable=sender_of(name, keeper)) if following else None,
         ControlServer(plan.control) if name == "identify" else None,
         TraceWriter(plan.trace(name)) if plan.traces and name in TRACED else None,
+        newcomers,
     )
+
+
+class Newcomers:
+    """Cameras attached to the running pipeline: perception opens an inlet for each."""
+
+    def __init__(self, plan: RunPlan, merge: Merge, names: SimpleQueue[str]) -> None:
+        self._plan, self._merge, self._names = plan, merge, names
+
+    def __call__(self) -> list[str]:
+        """Open what was attached since the last call."""
+        found = []
+        while not self._names.empty():
+            camera = self._names.get()
+            inlet = Inlet(self._plan.hop_of(camera), limits=self._plan.config.stream.token_limits)
+            self._merge.attach(camera, inlet)
+            found.append(camera)
+        return found
 
 
 def _perceive(plan: RunPlan) -> Stage:

@@ -24,7 +24,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -59,6 +59,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
     def positions_by_name(self) -> dict[bytes, int]:
         """For ``Inlet``."""
         return {bytes.fromhex(name): last for name, last in self.positions.items()}
+
+    def still_open(self, cameras: Collection[str]) -> tuple[str, ...]:
+        """The cameras that had not ended, and those that were attached since."""
+        attached = set(cameras) - self.frames.keys() - set(self.open) if not self.counts else set()
+        return (*self.open, *sorted(attached))
 
     def sent(self) -> Sent:
         """For ``Outlet``."""

@@ -114,8 +114,8 @@ class _Feed:
     def run(self, reopen: Reopen | None) -> EndOfStream:
         try:
             reason = self._send_pictures()
-            while reopen is not None and self._source.problem is not None and not self._stop.draining():
-                reason = self._send_next_run(reopen)
+            while reopen is not None and self._lost and not self._stop.draining():
+                reason = self._send_next_run(reopen, reason)
         except GaitwayError as error:
             self._end(error.what)
             raise
@@ -123,13 +123,18 @@ class _Feed:
         self._writer.drain(self._options.drain_s, self._stop.now)
         return end
 
-    def _send_next_run(self, reopen: Reopen) -> str:
-        """The camera is lost: end its run, wait for it, and send what it shows next."""
-        camera, problem = self._source.camera, self._source.problem
-        assert problem is not None, "only a source with a problem is lost"
-        _log.warning("%s: lost (%s); waiting for it", camera, problem.what)
-        self._end(problem.what, last=False)
+    @property
+    def _lost(self) -> bool:
+        return self._source.problem is not None or self._stop.paused
+
+    def _send_next_run(self, reopen: Reopen, reason: str) -> str:
+        """The camera is lost, or is to pause: end its run, wait for it, and send what it shows next."""
+        camera = self._source.camera
+        _log.warning("%s: lost (%s); waiting for it", camera, reason)
+        self._end(reason, last=False)
         self._source.close()
+        while self._stop.paused and not self._stop.draining():
+            time.sleep(_LOOK_FOR_STOP_S)
         found = reopen(self._stop.draining)
         if found is None:
             return "stopped"
@@ -153,6 +158,8 @@ class _Feed:
                 pace.wait(picture.captured_ns, self._stop.draining)
             if self._stop.draining():
                 return "stopped"
+            if self._stop.paused:
+                return "paused"
             self._send(picture)
         problem = self._source.problem
         return problem.what if problem else "finished"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,9 @@ VERSION: Final = 1
 _HEAD: Final = len(MAGIC) + 8
 _ALIGN: Final = 64
 _WORD: Final = 8
+SPARE: Final = 16
+"""Cameras that can be attached to a running pipeline; their rows are there from the start."""
+_NAME_BYTES: Final = 40
 UNATTRIBUTED: Final = ""
 """The camera of what cannot be attributed to one: bytes that are no message."""
 
@@ -115,13 +118,15 @@ class FramesLostError(GaitwayError):
 
 
 class StageLedger:
-    """One stage's rows; for one thread."""
+    """One stage's rows; for one thread. ``look`` finds them, those of cameras attached meanwhile too."""
 
-    def __init__(self, words: memoryview, rows: dict[str, int]) -> None:
-        self._words, self._rows = words, rows
+    def __init__(self, words: memoryview, look: Callable[[], dict[str, int]]) -> None:
+        self._words, self._look, self._rows = words, look, look()
 
     def count(self, camera: str, what: Count | Drop, n: int = 1) -> None:
         """Add ``n``; a camera the ledger does not know is counted as unattributed."""
+        if camera not in self._rows:
+            self._rows = self._look()
         row = self._rows.get(camera, self._rows[UNATTRIBUTED])
         self._words[row * COLUMNS + what] += n
 
@@ -158,20 +163,46 @@ class Ledger:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._map = mmap.mmap(descriptor, 0, flags=mmap.MAP_SHARED)
-        head = int.from_bytes(self._map[len(MAGIC) : _HEAD], "little")
-        names = msgspec.json.decode(self._map[_HEAD : _HEAD + head], type=dict[str, tuple[str, ...]])
-        self.stages, self.cameras = names["stages"], names["cameras"]
-        rows = len(self.stages) * len(self.cameras)
-        if len(self._map) != _table_at(head) + rows * COLUMNS * _WORD:
-            raise ValueError(f"{len(self._map)} bytes for {rows} rows")
-        self._words = memoryview(self._map)[_table_at(head) :].cast("q")
+        self._head = int.from_bytes(self._map[len(MAGIC) : _HEAD], "little")
+        names = self._names()
+        self.stages = names["stages"]
+        words = len(self._map) - _table_at(self._head)
+        self._rows_each, rest = divmod(words, max(1, len(self.stages)) * COLUMNS * _WORD)
+        if rest or words <= 0 or self._rows_each < len(names["cameras"]):
+            raise ValueError(f"{len(self._map)} bytes")
+        self._words = memoryview(self._map)[_table_at(self._head) :].cast("q")
+
+    def _names(self) -> dict[str, tuple[str, ...]]:
+        head = self._map[_HEAD : _HEAD + self._head]
+        return msgspec.json.decode(head, type=dict[str, tuple[str, ...]])
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras' names, in the order of their rows."""
+        return self._names()["cameras"]
+
+    def attach(self, camera: str) -> None:
+        """Give another camera its rows; ResourceError where none are left. For the supervisor alone."""
+        names = self._names()
+        if camera in names["cameras"]:
+            return
+        cameras = (*names["cameras"], camera)
+        head = msgspec.json.encode({"stages": self.stages, "cameras": cameras})
+        if len(cameras) > self._rows_each or len(head) > self._head:
+            raise ResourceError(
+                f"no room for camera {camera}",
+                wanted=f"at most {SPARE} cameras attached to a running pipeline",
+                fix="Add it to pipeline.yaml and start anew",
+            )
+        self._map[_HEAD : _HEAD + self._head] = head.ljust(self._head)
 
     @classmethod
     def create(cls, path: Path, stages: Iterable[str], cameras: Iterable[str]) -> Ledger:
         """Make the file for ``stages``, in the order of the flow, and ``cameras``; an old one is replaced."""
         names = {"stages": tuple(stages), "cameras": (*dict.fromkeys(cameras), UNATTRIBUTED)}
         head = msgspec.json.encode(names)
-        rows = len(names["stages"]) * len(names["cameras"])
+        head = head.ljust(len(head) + SPARE * _NAME_BYTES)
+        rows = len(names["stages"]) * (len(names["cameras"]) + SPARE)
         content = MAGIC + len(head).to_bytes(8, "little") + head
         content = content.ljust(_table_at(len(head)), b"\0") + bytes(rows * COLUMNS * _WORD)
         fresh = path.with_name(path.name + ".new")
@@ -206,8 +237,10 @@ class Ledger:
         """The rows of one stage, to count in."""
         if name not in self.stages:
             raise ResourceError(f"the ledger has no stage {name!r}", wanted=", ".join(self.stages))
-        first = self.stages.index(name) * len(self.cameras)
-        return StageLedger(self._words, {camera: first + at for at, camera in enumerate(self.cameras)})
+        first = self.stages.index(name) * self._rows_each
+        return StageLedger(
+            self._words, lambda: {camera: first + at for at, camera in enumerate(self.cameras)}
+        )
 
     def balance(self, *, running: bool = False) -> LedgerReport:
         """The books of every camera; while ``running``, what is on its way is in flight and not lost."""

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final, Literal
 
 import msgspec
@@ -48,6 +49,7 @@ class Life:
         self, report: Callable[[Report], None], *, source: bool = False, supervised: bool = True
     ) -> None:
         self.stop = Stop()
+        self.newcomers: SimpleQueue[str] = SimpleQueue()  # cameras attached while the pipeline runs
         self._report = report
         self._go = threading.Event()
         self._waits = source and supervised
@@ -78,9 +80,13 @@ class Life:
         self._busy = False
 
     def order(self, word: str) -> None:
-        """Take an order: ``go``, or the name of a stop level."""
+        """Take an order: ``go``, ``pause``, ``resume``, ``attach CAMERA``, or the name of a stop level."""
         if word == "go":
             self._go.set()
+        elif word in ("pause", "resume"):
+            self.stop.paused = word == "pause"
+        elif word.startswith("attach "):
+            self.newcomers.put(word.removeprefix("attach "))
         else:
             self.stop.ask(Level[word.upper()])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,16 @@ _FLUSH_S: Final = 0.5  # how long a flushed stage waits for what may still be on
 
 @dataclass(frozen=True)
 class Ports:
-    """What connects a stage: messages in, messages out (None: the last stage), questions, and a trace."""
+    """What connects a stage: messages in, messages out (None: the last stage), questions, and a trace.
+
+    ``newcomers`` opens the inlets of cameras attached since it was last called, and names them.
+    """
 
     inlet: Receiver
     outlet: TendedSender | None = None
     control: ControlServer | None = None
     trace: TraceWriter | None = None
+    newcomers: Callable[[], Collection[str]] = tuple
 
     def close(self) -> None:
         """Close them all; what was sent is still handed over."""
@@ -73,7 +77,7 @@ class StageLoop:
         self._last_frame: dict[str, tuple[str, int]] = {}
         self._keeper = keeper
         if keeper is not None and (kept := keeper.restored) is not None:
-            self._open = set(kept.open)
+            self._open = set(kept.still_open(cameras))
             self._last_frame = dict(kept.frames)
             if kept.counts:
                 ledger.restore(kept.counts)
@@ -85,6 +89,7 @@ class StageLoop:
             self._keep_checkpoint()
             while self._open and not self._stop.now():
                 self._answer_questions()
+                self._open.update(self._ports.newcomers())
                 message = self._receive()
                 if message is not None:
                     self._take(message)
@@ -154,6 +159,7 @@ class StageLoop:
                 self._pass_on(addition)
             return
         self._last_frame[camera] = frame
+        self._open.add(camera)  # it may have been attached a moment ago
         self._ledger.count(camera, Count.RECEIVED)
         try:
             answers = list(self._stage.handle(message))
@@ -182,8 +188,8 @@ class StageLoop:
         return self._ports.outlet is None or self._ports.outlet.send(message, self._stop.now)
 
     def _answer_questions(self) -> None:
-        if self._ports.control:
-            self._ports.control.serve(self._stage.control)
+        if self._ports.control and self._ports.control.serve(self._stage.control):
+            self._keep_checkpoint()  # who was removed must not come back with an older one
 
     def _waited_enough(self, last_s: float) -> bool:
         if self._stop.raised_at_s is None:

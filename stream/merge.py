@@ -54,6 +54,15 @@ class Merge:
     def cover(self, positions: Mapping[bytes, int]) -> None:
         """Nobody waits for that."""
 
+    def attach(self, camera: str, inlet: Receiver) -> None:
+        """Take in one more live camera."""
+        before = self._inlets.get(camera)
+        if before is not None:  # it was detached
+            before.close()
+        self._inlets[camera] = inlet
+        if camera not in self._live:
+            self._live.append(camera)
+
     def close(self) -> None:
         """Close all inlets."""
         for inlet in self._inlets.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -19,12 +19,17 @@ class Restarts:
     """What is known of the deaths of a pipeline's stages; decides, and does nothing itself."""
 
     def __init__(self, plans: Mapping[str, StagePlan]) -> None:
-        self._plans = plans
-        self._deaths: dict[str, deque[float]] = {name: deque() for name in plans}
+        self._plans = dict(plans)
+        self._deaths: defaultdict[str, deque[float]] = defaultdict(deque)
         self._finished: set[str] = set()
         self._waiting: dict[str, set[str]] = {}  # group -> members that have been killed and not ended yet
         self.count = 0
         self.lossy = False
+
+    def add(self, plan: StagePlan) -> None:
+        """One more stage, or one that starts anew."""
+        self._plans[plan.name] = plan
+        self._finished.discard(plan.name)
 
     def finished(self, name: str) -> None:
         """The stage ended well."""

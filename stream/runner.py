@@ -50,12 +50,13 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class Notice:
-    """What happened: a stage is ready, lives, has failed with one line, or has ended; or a signal came."""
+    """What happened: a stage is ready, lives, has failed or ended; or a signal or a call came."""
 
     stage: str
-    kind: Literal["ready", "alive", "failed", "ended", "signal"]
+    kind: Literal["ready", "alive", "failed", "ended", "signal", "call"]
     line: str = ""
     exit_status: int = 0
+    call: Callable[[], None] | None = None
 
 
 Notices = SimpleQueue[Notice]

@@ -22,12 +22,13 @@ class Stop:
     """Only ever rises. Plain attributes and no lock, so that a signal handler can never dead-lock on it.
 
     ``asked`` counts how often the stage looked here: one that works or waits looks all the time, one that
-    hangs does not, which is how its supervisor tells.
+    hangs does not, which is how its supervisor tells. ``paused``: a source lets go of its camera meanwhile.
     """
 
     def __init__(self) -> None:
         self.level = Level.RUN
         self.asked = 0
+        self.paused = False
         self.raised_at_s: float | None = None
 
     def ask(self, level: Level = Level.DRAIN) -> None:

@@ -76,6 +76,7 @@ class Supervisor:
         self._restarts = Restarts({plan.name: plan for plan in plans})
         self._beats = Heartbeats(config.heartbeat_s)
         self._began = False
+        self._paused: frozenset[str] = frozenset()
         self._note = note
         self._failures: dict[str, Notice] = {}
         self._level = Level.RUN
@@ -101,6 +102,39 @@ class Supervisor:
     def stop(self) -> None:
         """Do what Ctrl-C does; from any thread."""
         self._notices.put(Notice("", "signal"))
+
+    def attach(self, plan: StagePlan, camera: str, *, into: str) -> None:
+        """Start one more source, and have stage ``into`` take its frames; from any thread."""
+
+        def start() -> None:
+            self._ledger.attach(camera)
+            self._runners[into].order(f"attach {camera}")
+            self._restarts.add(plan)
+            runner = self._runners[plan.name] = self._runner(plan)
+            self._begin(plan.name, runner)
+            self._note_stages()
+
+        self._notices.put(Notice(plan.name, "call", call=start))
+
+    def tell(self, name: str, word: str) -> None:
+        """Pass an order on to one stage, and to whoever takes its place; from any thread."""
+
+        def order() -> None:
+            if word in ("pause", "resume"):
+                self._paused = self._paused | {name} if word == "pause" else self._paused - {name}
+            self._runners[name].order(word)
+
+        self._notices.put(Notice(name, "call", call=order))
+
+    @property
+    def running(self) -> frozenset[str]:
+        """The stages that run now; from any thread."""
+        return frozenset(self._running)
+
+    @property
+    def paused(self) -> frozenset[str]:
+        """The sources that pause; from any thread."""
+        return self._paused
 
     def _runner(self, plan: StagePlan) -> Runner:
         kind = ThreadRunner if plan.run is not None else ProcessRunner
@@ -148,6 +182,11 @@ class Supervisor:
             self._failures[notice.stage] = notice
         elif notice.kind == "ended":
             self._ended(notice)
+        elif notice.call is not None and self._level is Level.RUN:
+            try:
+                notice.call()
+            except ResourceError as error:
+                self._note(str(error))
 
     def _kill_silent(self) -> None:
         """Kill whoever hangs; the notice of its end brings it back."""
@@ -171,7 +210,8 @@ class Supervisor:
             self._restarts.finished(name)
             return
         if self._may_start_again(notice):
-            self._note(f"stage {name} {report.line if report else notice.line}; it is started again")
+            what = report.line if report else f"stage {name} {notice.line}"
+            self._note(f"{what}; {name} is started again")
             others = [one for one in self._restarts.group(name) if one in self._running]
             for one in others:
                 self._runners[one].kill()
@@ -197,18 +237,23 @@ class Supervisor:
             self._runners[name].close()
             runner = self._runners[name] = self._runner(self._runners[name].plan)
             try:
-                runner.start()
+                self._begin(name, runner)
             except ResourceError as error:
                 self._fail(error)
                 return
-            self._running.add(name)
-            self._starting.add(name)
-            self._beats.heard(name)
             if self._level is Level.DRAIN:
                 runner.order("drain")
+            if name in self._paused:
+                runner.order("pause")
         self._note_stages()
         if self._level is Level.RUN:
             self._next_step_s = time.monotonic() + self._config.start_s
+
+    def _begin(self, name: str, runner: Runner) -> None:
+        runner.start()
+        self._running.add(name)
+        self._starting.add(name)
+        self._beats.heard(name)
 
     def _interrupt(self) -> None:
         if self._level is Level.RUN:
@@ -276,11 +321,16 @@ class Supervisor:
         return Outcome(report, error, self._hurried)
 
     def _settle(self) -> None:
-        """Frames of live cameras that were on their way in a process that was killed are dropped for that."""
-        first = self._ledger.stage(self._ledger.stages[0])
+        """Settle the books of live cameras after a kill: what was on its way there is dropped for that.
+
+        A frame that was told of just before the kill, and found stale when it was tried again, is one frame.
+        """
+        first, second = (self._ledger.stage(name) for name in self._ledger.stages[:2])
         for camera in self._ledger.balance().cameras:
             if camera.lost > 0:
                 first.count(camera.camera, Drop.DIED, camera.lost)
+            elif camera.lost < 0 and second.value(camera.camera, Drop.STALE) >= -camera.lost:
+                second.count(camera.camera, Drop.STALE, camera.lost)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

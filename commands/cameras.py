@@ -1,0 +1,95 @@
+"""``run_pipeline.py cameras``: list, attach, detach or pause the cameras of a running pipeline."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.table import Table
+
+from commands.camera_desk import ORDERS
+from commands.cli import add_config_arguments, add_json_argument, out, print_json, say
+from commands.config import load_config
+from commands.plan import SUPERVISOR
+from stream.config import StreamConfig, runtime_folder
+from stream.control import ask
+from stream.errors import ConfigError, ResourceError
+from stream.messages import ControlRequest
+from stream.sockets import listening
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What to do, with which camera, of which pipeline."""
+    add_config_arguments(parser)
+    add_json_argument(parser)
+    parser.add_argument("order", choices=ORDERS, metavar="ORDER", help=", ".join(ORDERS))
+    parser.add_argument(
+        "camera",
+        nargs="?",
+        default="",
+        metavar="NAME[=SOURCE]",
+        help="the camera; attach takes NAME=rtsp://..., or the name of one that was detached",
+    )
+    parser.add_argument(
+        "--id", default="", metavar="NAME", help="the pipeline's name, where several run (run --id NAME)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask the running pipeline."""
+    config = load_config(arguments.config, arguments.overrides)
+    order: str = arguments.order
+    name, _, source = str(arguments.camera).partition("=")
+    if order != "list" and not name:
+        raise ConfigError(f"which camera is to {order}?", wanted=f"cameras {order} NAME")
+    endpoint = _endpoint(config.stream, arguments.id)
+    reply = ask(endpoint, ControlRequest(order, {"camera": name, "source": source}))
+    if not reply.ok:
+        raise ConfigError(reply.error, where="the running pipeline")
+    if arguments.json:
+        print_json(reply.result)
+    elif order == "list":
+        _show(reply.result["cameras"])
+    else:
+        say(f"{name}: {DONE[order]}")
+    return 0
+
+
+DONE = {
+    "attach": "is being attached",
+    "detach": "is being detached: its tracks end",
+    "pause": "pauses: its tracks end, no frame is taken",
+    "resume": "is taken up again",
+}
+
+
+def _show(cameras: list[dict[str, object]]) -> None:
+    table = Table(box=None)
+    for heading in ("camera", "state", "captured", "processed", "dropped", "source"):
+        table.add_column(heading, justify="right" if heading.endswith("ed") else "left")
+    for camera in cameras:
+        drops = camera["dropped"]
+        text = (
+            ", ".join(f"{count} {cause}" for cause, count in drops.items()) if isinstance(drops, dict) else ""
+        )
+        row = [str(camera[key]) for key in ("camera", "state", "captured", "processed")]
+        table.add_row(*row, text or "0", str(camera["source"]))
+    out.print(table)
+
+
+def _endpoint(stream: StreamConfig, name: str) -> str:
+    """The socket of the pipeline called ``name``, or of the only one that runs."""
+    if name:
+        return f"ipc://{runtime_folder(stream, name) / SUPERVISOR}"
+    base = runtime_folder(stream, "")  # of all pipelines
+    running = sorted(
+        path for path in base.glob(f"*/{SUPERVISOR}") if path.is_socket() and listening(f"ipc://{path}")
+    )
+    if len(running) == 1:
+        return f"ipc://{running[0]}"
+    if not running:
+        raise ResourceError(
+            "no pipeline over live cameras is running",
+            fix="Start one: run_pipeline.py run --source rtsp://...",
+        )
+    names = ", ".join(path.parent.name for path in running)
+    raise ConfigError("several pipelines are running", wanted=f"--id with one of {names}")
