@@ -3,6 +3,7 @@
 The peer is ByteTrack with time stamps from the package ``trackers`` 2.6.1 (in an environment of its own); its
 evaluator scores both. Scenes: a square with true masks (12 and 24 people, 1080p, with and without stalls of
 the camera), TUD with real detections, and MOT17-09 with seeded faults where GAITWAY_DATA names the real data.
+What the window's gate costs in recognition is told beside it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks.report import BenchResult, Figure
+from benchmarks.tracking_gate import gate_figures
 from benchmarks.tracking_links import LooksAlike, link
 from benchmarks.tracking_peer import OURS, PEERS, Scores, scores, track_with_peer, write_sequence
 from benchmarks.tracking_real import Faults, RealSequence, data_folder, mot17_09, tud_sequences
@@ -57,6 +59,7 @@ def run(options: argparse.Namespace) -> BenchResult:
             _measure_square(people, options, Path(scratch), figures, values)
         _measure_real(Path(scratch), figures, values)
     _measure_speed(options, figures, values)
+    figures |= gate_figures()
     return BenchResult.of("tracking", figures, values)
 
 

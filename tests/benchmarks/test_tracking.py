@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.report import goals
 from benchmarks.tracking import tracked_rows
+from benchmarks.tracking_gate import cover, rank_one
 from benchmarks.tracking_links import LooksAlike, link
 from benchmarks.tracking_rendered import Looks, Seen, Truth, look
 from benchmarks.tracking_scenes import EPOCH_NS, S, SceneSpec, capture_times, simulate
@@ -104,3 +105,18 @@ def test_every_bar_of_the_bench_has_a_goal() -> None:
     for people in (12, 24):
         assert {f"{what}_over_peer_{way}_{people}" for what in ("hota", "idf1") for way in ways} <= names
         assert {f"window_purity_{people}", f"window_coverage_{people}", f"wrong_links_{people}"} <= names
+
+
+def test_somebody_in_front_hides_what_is_behind_them_from_either_side() -> None:
+    front = np.full((4, 8), 255, np.uint8)
+    for from_left, left, right in ((True, 0, 255), (False, 255, 0)):
+        mask = np.full((4, 8), 255, np.uint8)
+        cover(mask, front, 0.5, from_left=from_left)
+        assert (mask[:, :4] == left).all()
+        assert (mask[:, 4:] == right).all()
+
+
+def test_who_shows_nothing_is_not_recognised() -> None:
+    gallery = np.eye(3)
+    assert rank_one(gallery, gallery) == 1.0
+    assert rank_one(np.array([[1.0, 0, 0], [1.0, 0, 0], [0, 0, 0]]), gallery) == pytest.approx(1 / 3)
