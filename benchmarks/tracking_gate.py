@@ -2,7 +2,7 @@
 
 Each of some rendered people walks by twice for two seconds, side-on; the first time is the gallery. The
 second time somebody as tall passes in front of them, or both times they are seen from another side.
-Silhouettes are true masks and go to the baseline recogniser: the figures compare the gate's numbers, not nets.
+Silhouettes are true masks and go to the baseline recogniser: the figures compare limits, not nets.
 """
 
 from __future__ import annotations
