@@ -37,9 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     precision: Any = needing_extra("calibration.precision")
     wanted = arguments.only or list(PRECISIONS)
     with progress("judging precisions", 1 + len(wanted)) as bar:
-        judged = precision.judge(
-            arguments.stem, arguments.people, wanted, lambda done, total: bar.set(done, total)
-        )
+        judged = precision.judge(arguments.stem, arguments.people, wanted, bar.set)
     chosen = precision.fastest_fit(judged)
     result = {
         "stem": str(arguments.stem),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -13,12 +13,14 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=64)]
 class NetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How nets run.
 
+    ``runtime``: ``auto`` takes TensorRT on an NVIDIA GPU, else OpenVINO; `doctor` says which and why.
     ``precision``: ``f32`` gives the same landmarks on every processor; ``bf16``, where the processor has it,
     is about 1.5 times as fast and moves landmarks by 0.5 % of the region in the mean, a tenth at worst.
     ``threads``: cores for one inference, 0 for all that the process may use. ``streams``: inferences side by
     side; more than one pays only with several people and raises the delay of a single one.
     """
 
+    runtime: Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"] = "auto"
     precision: Literal["f32", "bf16"] = "f32"
     threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     streams: Count = 1
@@ -43,10 +45,47 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minimum_score: Share = 0.5
 
 
+BLAZEPOSE: Final = "blazepose"
+FLAT: Final = ("yolo", "-pose", "rtmpose", "openpose", "movenet")
+"""What the names of pose nets that know no depth are made of."""
+
+
+class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which net finds people, which outlines them and which poses them: each its own choice.
+
+    ``detector``: ``blazepose``, or the path of a YOLO or YOLOX ``.onnx``. ``silhouettes``: ``blazepose``, or
+    the path of a YOLO ``-seg.onnx``. ``pose``: ``blazepose`` alone, for the gait nets want joints in space;
+    the boxes and hips of a YOLO ``-pose.onnx`` are used by naming it as the detector.
+    """
+
+    detector: str = BLAZEPOSE
+    silhouettes: str = BLAZEPOSE
+    pose: str = BLAZEPOSE
+    # Above what YOLO nets say of most shadows and below what they say of most people far away.
+    yolo_score: Share = 0.35
+
+    def __post_init__(self) -> None:
+        for name in ("detector", "silhouettes"):
+            value = getattr(self, name)
+            if value != BLAZEPOSE and not value.endswith(".onnx"):
+                raise ValueError(f"`{name}` is {value!r}; wanted {BLAZEPOSE}, or the path of an .onnx")
+        if self.pose != BLAZEPOSE:
+            flat = any(part in self.pose.lower() for part in FLAT)
+            reason = (
+                "gives joints in the picture alone, and gait models want them in space" if flat else "unknown"
+            )
+            raise ValueError(
+                f"`pose` {self.pose!r}: {reason}; wanted {BLAZEPOSE}, which runs on any detector's boxes"
+            )
+
+
 class PerceiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The perceive stage: what counts as a person, how long one is kept, what a frame may cost."""
 
     nets: NetConfig = NetConfig()
+    engines: EnginesConfig = EnginesConfig()
+    # Camera name -> its file of `calibrate camera`: pictures are undistorted, people placed in metres.
+    calibrations: dict[str, str] = {}
     search: SearchConfig = SearchConfig()
     # Presence, 0 to 1, from the landmark net: a followed person may be less sure than a new one.
     presence_new: Share = 0.6

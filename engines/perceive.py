@@ -10,18 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import detector, pose
-from engines.config import NetConfig, PerceiveConfig
+from engines.camera_model import CameraModel, Straightener, read_camera
+from engines.config import BLAZEPOSE, NetConfig, PerceiveConfig
 from engines.detector import Detector
 from engines.measures import frame_sharpness, person_of
 from engines.motion import MotionEstimate
+from engines.outlines import Outliner
 from engines.pose import PoseNet
-from engines.runtimes.net import Net, NetInfo, PixelInput
-from engines.runtimes.openvino_runtime import OpenVinoNet, OpenVinoOptions
+from engines.runtimes.choose import choose, load_net
+from engines.runtimes.net import Net, NetInfo, NetOptions, PixelInput
 from engines.watch import CameraWatch
 from engines.weights import POSE_DETECTOR, POSE_LANDMARKS, ensure
+from engines.yolo_detector import YoloDetector, YoloNet
 from stream.errors import MessageError
 from stream.frames import Frames
-from stream.messages import ControlReply, ControlRequest, EndOfStream, FrameMessage, FrameToken, People
+from stream.messages import (
+    ControlReply,
+    ControlRequest,
+    EndOfStream,
+    FrameMessage,
+    FrameToken,
+    People,
+    Person,
+)
 
 
 class Perception:
@@ -32,12 +43,25 @@ class Perception:
         self.nets: tuple[NetInfo, ...] = (detector_net.describe(), landmark_net.describe())
         self.detector = Detector(detector_net, config.search.minimum_score)
         self.poses = PoseNet(landmark_net)
+        self.outliner: Outliner | None = None
+        self.cameras: dict[str, CameraModel] = {}
 
     @classmethod
     def load(cls, config: PerceiveConfig | None = None, *, cache: Path | None = None) -> Perception:
-        """Fetch the weights where they are not cached, and compile both nets; raises WeightsError."""
+        """Fetch the weights where they are not cached, and load every net; raises WeightsError."""
         config = config or PerceiveConfig()
-        return cls(*load_nets(config.nets, cache=cache), config)
+        loaded = cls(*load_nets(config.nets, cache=cache), config)
+        engines = config.engines
+        if engines.detector != BLAZEPOSE:
+            net = _yolo(engines.detector, config)
+            loaded.detector = YoloDetector(net)
+            loaded.nets = (net.describe(), *loaded.nets[1:])
+        if engines.silhouettes != BLAZEPOSE:
+            net = _yolo(engines.silhouettes, config)
+            loaded.outliner = Outliner(net)
+            loaded.nets = (*loaded.nets, net.describe())
+        loaded.cameras = {name: read_camera(Path(path)) for name, path in config.calibrations.items()}
+        return loaded
 
 
 def load_nets(config: NetConfig, *, cache: Path | None = None) -> tuple[Net, Net]:
@@ -51,7 +75,9 @@ def load_nets(config: NetConfig, *, cache: Path | None = None) -> tuple[Net, Net
 class _Camera:
     """What one run of one camera needs from frame to frame."""
 
-    def __init__(self, perception: Perception) -> None:
+    def __init__(self, perception: Perception, name: str) -> None:
+        self.model = perception.cameras.get(name)
+        self.straighten = None if self.model is None else Straightener(self.model.lens)
         self.watch = CameraWatch(perception.detector, perception.poses, perception.config)
         self.motion = MotionEstimate() if perception.config.motion == "affine" else None
 
@@ -96,17 +122,44 @@ class PerceiveStage:
         key = (frame.camera, frame.run)
         camera = self._cameras.get(key)
         if camera is None:
-            camera = self._cameras[key] = _Camera(self._perception)
+            camera = self._cameras[key] = _Camera(self._perception, frame.camera)
+        if camera.straighten is not None:
+            pixels = camera.straighten(pixels)
         sightings = camera.watch.see(pixels, frame.number)
-        people = tuple(person_of(one, sightings, frame.width, frame.height) for one in sightings)
+        if self._perception.outliner is not None:
+            sightings = self._perception.outliner.outline(pixels, sightings)
+        people = tuple(
+            placed(person_of(one, sightings, frame.width, frame.height), camera.model) for one in sightings
+        )
         blur = frame_sharpness(pixels)
         if camera.motion is None:
             return People(frame, people, blur=blur)
         return People(frame, people, camera.motion.step(pixels, [one.box for one in people]), blur)
 
 
+def placed(person: Person, model: CameraModel | None) -> Person:
+    """The person with the place where they stand, below the middle of their box; as they were without one."""
+    if model is None or model.ground is None:
+        return person
+    left, _, right, bottom = person.box
+    x, y = model.positions(np.array([[(left + right - 1) / 2, bottom - 0.5]]))[0]
+    return msgspec.structs.replace(person, ground=(float(x), float(y))) if np.isfinite(x) else person
+
+
 def _net(path: Path, config: NetConfig, pixels: PixelInput, outputs: tuple[str, ...]) -> Net:
-    options = OpenVinoOptions(
+    """One of the .tflite nets; for a runtime that reads no .tflite it is converted, once."""
+    if choose(config.runtime).runtime != "openvino":
+        from engines.tflite_to_onnx import ensure_onnx  # noqa: PLC0415 - needs onnx, an extra
+
+        path = ensure_onnx(path)
+    return load_net(path, config.runtime, _options(config, outputs), pixels=pixels, device=config.device)
+
+
+def _yolo(path: str, config: PerceiveConfig) -> YoloNet:
+    return YoloNet.load(Path(path), config.engines.yolo_score, config.nets.runtime, _options(config.nets, ()))
+
+
+def _options(config: NetConfig, outputs: tuple[str, ...]) -> NetOptions:
+    return NetOptions(
         precision=config.precision, threads=config.threads, streams=config.streams, outputs=outputs
     )
-    return OpenVinoNet(path, options, pixels=pixels, device=config.device)

@@ -15,7 +15,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from engines.detector import Detection, Hidden
+from engines.detector import Detection, Detector, Hidden
 from engines.regions import Region, apply, crop
 from engines.runtimes.choose import Wanted, load_net
 from engines.runtimes.net import Net, NetInfo, NetOptions, PixelInput
@@ -97,17 +97,17 @@ class YoloNet:
         return cut_to_boxes(np.stack(large), found.boxes, (1.0, 1.0))
 
 
-class YoloDetector:
+class YoloDetector(Detector):
     """Finds bodies in tiles of a frame, in place of BlazePose's detector."""
 
     def __init__(self, net: YoloNet) -> None:
-        self._net = net
+        self._yolo = net
 
     def detect_each(
         self, frame: NDArray[np.uint8], tiles: Sequence[Region], hidden: Sequence[Hidden] = ()
     ) -> list[list[Detection]]:
         """The bodies in each of ``tiles``, best first, with the people in ``hidden`` painted out."""
-        side, crops = self._net.side, []
+        side, crops = self._yolo.side, []
         for tile in tiles:
             pixels = crop(frame, tile, side)
             for person in hidden:
@@ -115,7 +115,7 @@ class YoloDetector:
             crops.append(pixels)
         return [
             _placed(found, tile.to_image(side))
-            for found, tile in zip(self._net.look(crops), tiles, strict=True)
+            for found, tile in zip(self._yolo.look(crops), tiles, strict=True)
         ]
 
 

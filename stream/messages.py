@@ -152,7 +152,8 @@ class Person(msgspec.Struct, frozen=True):
 
     ``keypoints`` float32 (K, 3): x, y in image pixels and confidence, in the layout named by ``layout``;
     ``world`` float32 (K, 3) metres, hip-centred, camera frame, y down, or None. ``hint`` names perception's
-    own follower: equal hints in neighbouring frames are probably the same person.
+    own follower: equal hints in neighbouring frames are probably the same person. ``ground``: where they
+    stand, metres right of and ahead of the point below the camera, where the camera was calibrated.
     """
 
     box: Box
@@ -163,6 +164,7 @@ class Person(msgspec.Struct, frozen=True):
     world: Array | None = None
     mask: Mask | None = None
     hint: int | None = None
+    ground: tuple[float, float] | None = None
 
 
 class People(msgspec.Struct, frozen=True, tag="people"):
