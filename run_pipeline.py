@@ -48,6 +48,7 @@ VERBS = {
         "track", "follow the people in a recording, as MOTChallenge files and a video", "track hall.mp4"
     ),
     "keys": Verb("keys", "say who may connect from other machines", "keys make display --role subscriber"),
+    "replay": Verb("replay", "play a run again that was made with run --record", "replay recordings/monday"),
     "cameras": Verb(
         "cameras",
         "list, attach, detach or pause the cameras of a running pipeline",

@@ -18,6 +18,7 @@ from stream.checkpoint import Counting, Keeper, Memory, Remembered, fresh_folder
 from stream.errors import ConfigError, ResourceError
 from stream.once import OnceStage
 from stream.publish import PublishStage
+from stream.recorder import RecordedStage
 from stream.sources import Source
 from stream.stage import Stage
 from trackers.stage import TrackStage
@@ -39,6 +40,8 @@ STAYS: Final = {
 
 def memory_of(stage: Stage) -> Memory:
     """The part of a stage that changes from frame to frame; nets, configuration and gallery stay outside."""
+    if isinstance(stage, RecordedStage):
+        stage = stage.inner
     stays = next((names for kind, names in STAYS.items() if isinstance(stage, kind)), None)
     if stays is None:
         raise TypeError(f"nobody knows what a {type(stage).__name__} remembers")

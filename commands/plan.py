@@ -27,6 +27,7 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``pipeline`` names its sockets and shared memory. ``last`` is the final stage: ``embed`` observes without
     a gallery (enrolment), ``publish`` is the whole flow. ``traces`` keeps what perceive, track, embed sent.
+    ``record``: the folder in which perception keeps what it looks at; ``replay``: such a one, to be played.
     """
 
     pipeline: str
@@ -34,6 +35,8 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     config: PipelineConfig
     last: Last = "publish"
     traces: bool = False
+    record: str = ""
+    replay: str = ""
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -48,6 +51,8 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def live_cameras(self) -> tuple[str, ...]:
         """The cameras whose frames cannot be waited for."""
+        if self.replay:
+            return ()
         return tuple(name for name in self.cameras if is_live(self.config.cameras[name].source))
 
     @property
@@ -83,7 +88,7 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def _keeps_nothing_else(self) -> bool:
-        return self.last == "publish" and not self.traces  # a trace cannot be taken up again
+        return self.last == "publish" and not self.traces and not self.replay  # cannot be taken up again
 
     @property
     def checkpoints(self) -> Path:

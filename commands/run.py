@@ -11,6 +11,7 @@ from commands.checkpoints import left_off
 from commands.cli import add_config_arguments, add_json_argument, print_json, say
 from commands.config import CameraConfig, PipelineConfig, check_camera_name, load_config
 from commands.pipeline import Finished, new_plan, run_plan
+from commands.recordings import begin_recording
 from stream.errors import ConfigError
 from stream.events import read_events
 from stream.sources import SourceOptions
@@ -41,6 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--threads", action="store_true", help="stages as threads of one process instead of processes"
     )
     parser.add_argument(
+        "--record", type=Path, metavar="DIR", help="keep every frame looked at, for `replay DIR`; holds faces"
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="go on with the run that was left off in --out (after a crash); without one, start",
@@ -56,11 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
     earlier = left_off(arguments.out) if arguments.resume else None
     name = arguments.id or (earlier.pipeline if earlier else "")
     plan = new_plan(config, arguments.out, traces=arguments.traces, pipeline=name)
+    if arguments.record is not None:
+        plan = msgspec.structs.replace(plan, record=str(arguments.record.resolve()))
+        begin_recording(plan)
     if not arguments.json:
         say(f"events: {plan.event_log} and {config.events.endpoint}; stop with Ctrl-C")
     finished = run_plan(plan, resume=arguments.resume)
     if arguments.json:
-        print_json(_summary(finished))
+        print_json(summary(finished))
     else:
         say(str(finished.outcome.report))
     if finished.outcome.error is not None:
@@ -101,7 +108,8 @@ def _cameras(sources: list[str]) -> dict[str, CameraConfig]:
     return cameras
 
 
-def _summary(finished: Finished) -> dict[str, object]:
+def summary(finished: Finished) -> dict[str, object]:
+    """What ``--json`` prints of a run."""
     report, log = finished.outcome.report, finished.plan.event_log
     return {
         "pipeline": finished.plan.pipeline,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import math
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -32,9 +33,12 @@ from stream.life import Life, run_process
 from stream.loop import Ports, StageLoop
 from stream.merge import Merge
 from stream.publish import Publisher, PublishStage
+from stream.recorder import RecordedFrames, RecordedStage, Recorder, read_order
 from stream.sources import Source, open_source, register_source
 from stream.sources.live import CameraRefusesError
-from stream.sources.reconnect import AbsentSource, Reconnect
+from stream.sources.reconnect import AbsentSource, Reconnect, is_camera
+from stream.sources.replayed import PREFIX as RECORDING
+from stream.sources.replayed import RecordedSource, camera_of, replay
 from stream.stage import Stage
 from stream.trace import TraceWriter
 from trackers.linker import Linker
@@ -66,25 +70,43 @@ def embedder_of(plan: RunPlan) -> Embedder:
 def stage_runner(plan: RunPlan, name: str) -> Callable[[Life], None]:
     """What runs stage ``name`` to its end."""
     if name.startswith(SOURCE):
-        return lambda life: _run_source(plan, name.removeprefix(SOURCE), life)
+        play = _replay_source if plan.replay else _run_source
+        return lambda life: play(plan, name.removeprefix(SOURCE), life)
     if name not in plan.stages[1:]:
         raise ConfigError(f"no stage {name!r} in this run", wanted=", ".join(plan.stages))
     return lambda life: _run_stage(plan, name, life)
 
 
+def _replay_source(plan: RunPlan, camera: str, life: Life) -> None:
+    stream = plan.config.stream
+    ledger = Ledger.open(plan.ledger)
+    writer = _writer(plan, camera)
+    try:
+        outlet = Outlet(plan.hop_of(camera), limits=stream.token_limits)
+        try:
+            life.ready()
+            replay(Path(plan.replay), camera, writer, outlet, ledger.stage("source"), life.stop)
+        finally:
+            outlet.close()
+    finally:
+        writer.close()
+
+
+def _writer(plan: RunPlan, camera: str) -> FrameWriter:
+    stream = plan.config.stream
+    folder = Path(stream.shared_memory) if stream.shared_memory else None
+    return FrameWriter(camera, slots=stream.ring_slots, pipeline=plan.pipeline, folder=folder)
+
+
 def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
     stream, asked = plan.config.stream, plan.config.cameras[camera]
     register_source(WALKERS, open_walkers)
+    register_source(RECORDING, RecordedSource)
     source, reopen = _open_camera(plan, camera)
     ledger = Ledger.open(plan.ledger)
     rows = ledger.stage("source")
     first = _take_up(plan, source, rows)
-    writer = FrameWriter(
-        camera,
-        slots=stream.ring_slots,
-        pipeline=plan.pipeline,
-        folder=Path(stream.shared_memory) if stream.shared_memory else None,
-    )
+    writer = _writer(plan, camera)
     try:
         life.ready()
         if first is None:  # perception has seen this recording's end
@@ -97,7 +119,7 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
             options = FeedOptions(
                 realtime=asked.options.realtime,
                 drain_s=stream.drain_s,
-                budget_s=asked.options.budget_s,
+                budget_s=asked.options.budget_s if is_camera(asked.source) else math.inf,
                 first=first,
                 begins=runs.begin if runs is not None else lambda _: None,
             )
@@ -169,7 +191,7 @@ def _ports(plan: RunPlan, name: str, keeper: Keeper | None, life: Life) -> Ports
         tokens = plan.config.stream.token_limits
         cameras = kept.still_open(plan.cameras) if kept else plan.cameras
         frames = {camera: Inlet(plan.hop_of(camera), limits=tokens) for camera in cameras}
-        inlet = Merge(frames, live=set(plan.live_cameras) & set(cameras))
+        inlet = Merge(frames, live=set(plan.live_cameras) & set(cameras), order=_order(plan))
         newcomers = Newcomers(plan, inlet, life.newcomers)
     else:
         inlet = Inlet(plan.hop(name), limits=limits, positions=kept.positions_by_name() if kept else None)
@@ -181,6 +203,11 @@ def _ports(plan: RunPlan, name: str, keeper: Keeper | None, life: Life) -> Ports
         TraceWriter(plan.trace(name)) if plan.traces and name in TRACED else None,
         newcomers,
     )
+
+
+def _order(plan: RunPlan) -> list[str]:
+    """In a replay: whose message came after whose."""
+    return [camera_of(line) for line in read_order(Path(plan.replay))] if plan.replay else []
 
 
 class Newcomers:
@@ -203,7 +230,11 @@ class Newcomers:
 def _perceive(plan: RunPlan) -> Stage:
     folder = plan.config.stream.shared_memory
     frames = FrameReader(folder=Path(folder) if folder else None)
-    return PerceiveStage(frames, Perception.load(plan.config.perceive))
+    perception = Perception.load(plan.config.perceive)
+    if not plan.record:
+        return PerceiveStage(frames, perception)
+    recorder = Recorder(Path(plan.record))
+    return RecordedStage(PerceiveStage(RecordedFrames(frames, recorder), perception), recorder)
 
 
 def _track(plan: RunPlan) -> Stage:

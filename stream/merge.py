@@ -2,14 +2,15 @@
 
 Recorded cameras are merged by (capture time, camera): a frame goes on only when every other recorded camera
 has shown its next one or ended, so two runs give the same sequence. Live cameras go on as they arrive, in
-turn. A camera's next message is taken from its socket only after the last went on, so each hop's bound holds.
+turn. A run that is replayed is merged in the order that was recorded. A camera's next message is taken from
+its socket only after the last went on, so each hop's bound holds.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import zmq
 
@@ -19,9 +20,14 @@ from stream.messages import ControlReply, ControlRequest, EndOfStream, Event, Fr
 
 
 class Merge:
-    """A Receiver over one Receiver per camera; ``live`` names those that are not waited for."""
+    """A Receiver over one Receiver per camera; ``live`` names those that are not waited for.
 
-    def __init__(self, inlets: Mapping[str, Receiver], *, live: Collection[str] = ()) -> None:
+    ``order``: which camera's message is next, for as long as it says so.
+    """
+
+    def __init__(
+        self, inlets: Mapping[str, Receiver], *, live: Collection[str] = (), order: Iterable[str] = ()
+    ) -> None:
         unknown = set(live) - inlets.keys()
         if unknown:
             raise ConfigError(f"live cameras without an inlet: {', '.join(sorted(unknown))}")
@@ -29,14 +35,15 @@ class Merge:
         self._live = deque(sorted(live))
         self._recorded = sorted(inlets.keys() - set(live))
         self._heads: dict[str, FrameMessage | EndOfStream] = {}
-        self._order = [self._next_live, self._next_recorded]
+        self._turns = [self._next_live, self._next_recorded]
+        self._replayed = deque(order)
 
     def receive(self, timeout_s: float) -> Message | None:
         """The next message in order, or None after ``timeout_s``; MessageError as from the inlets."""
         deadline_s = time.monotonic() + timeout_s
         while True:
-            self._order.reverse()  # neither kind can starve the other
-            message = self._order[0]() or self._order[1]()
+            self._turns.reverse()  # neither kind can starve the other
+            message = self._next_replayed() if self._replayed else self._turns[0]() or self._turns[1]()
             left_s = deadline_s - time.monotonic()
             if message is not None or left_s <= 0:
                 return message
@@ -44,6 +51,8 @@ class Merge:
 
     def sockets(self) -> list[Socket]:
         """The sockets whose next message would help."""
+        if self._replayed:
+            return self._inlets[self._replayed[0]].sockets()
         waited = [*self._live, *(camera for camera in self._recorded if camera not in self._heads)]
         return [socket for camera in waited for socket in self._inlets[camera].sockets()]
 
@@ -78,6 +87,17 @@ class Merge:
             if message is not None:
                 return message
         return None
+
+    def _next_replayed(self) -> Message | None:
+        camera = self._replayed[0]
+        message = self._take(camera)
+        if message is None:
+            return None
+        self._replayed.popleft()
+        if isinstance(message, EndOfStream) and message.last:
+            self._recorded.remove(camera)
+            self._replayed = deque(name for name in self._replayed if name != camera)
+        return message
 
     def _next_recorded(self) -> Message | None:
         for camera in self._recorded:
