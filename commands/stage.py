@@ -27,12 +27,13 @@ from stream.checkpoint import Keeper
 from stream.control import ControlServer
 from stream.errors import ConfigError, SourceError
 from stream.feed import FeedOptions, feed
-from stream.frames import FrameReader, FrameWriter
+from stream.frames import FrameReader, Frames, FrameWriter
 from stream.ledger import Count, Ledger, StageLedger
 from stream.life import Life, run_process
 from stream.loop import Ports, StageLoop
 from stream.merge import Merge
 from stream.publish import Publisher, PublishStage
+from stream.punctual import Budget, PunctualFrames
 from stream.recorder import RecordedFrames, RecordedStage, Recorder, read_order
 from stream.sources import Source, open_source, register_source
 from stream.sources.live import CameraRefusesError
@@ -229,12 +230,23 @@ class Newcomers:
 
 def _perceive(plan: RunPlan) -> Stage:
     folder = plan.config.stream.shared_memory
-    frames = FrameReader(folder=Path(folder) if folder else None)
+    reader = FrameReader(folder=Path(folder) if folder else None)
+    frames: Frames = reader if plan.recorded else PunctualFrames(reader, _budgets(plan))
     perception = Perception.load(plan.config.perceive)
     if not plan.record:
         return PerceiveStage(frames, perception)
     recorder = Recorder(Path(plan.record))
     return RecordedStage(PerceiveStage(RecordedFrames(frames, recorder), perception), recorder)
+
+
+def _budgets(plan: RunPlan) -> dict[str, Budget]:
+    """Of the cameras whose clock is theirs; rendered walkers are as old as their rendering makes them."""
+    cameras = plan.config.cameras.items()
+    return {
+        name: Budget(camera.options.budget_s, camera.options.priority)
+        for name, camera in cameras
+        if is_camera(camera.source)
+    }
 
 
 def _track(plan: RunPlan) -> Stage:

@@ -60,6 +60,8 @@ class Drop(IntEnum):
     """The pipeline was told to end at once."""
     DIED = 12
     """On its way in a process that was killed."""
+    SHED = 13
+    """Let go under overload, for cameras of higher priority."""
 
 
 COLUMNS: Final = 16

@@ -25,6 +25,7 @@ from stream.errors import GaitwayError, MessageError, StageDiedError
 from stream.ledger import UNATTRIBUTED, Count, Drop, StageLedger
 from stream.merge import wait_for
 from stream.messages import ControlReply, ControlRequest, EndOfStream, Event, FrameMessage, Message, People
+from stream.punctual import SkippedFrameError
 from stream.ringfile import StaleFrameError
 from stream.stage import Stage
 from stream.stop import Level, Stop
@@ -165,6 +166,9 @@ class StageLoop:
             answers = list(self._stage.handle(message))
         except StaleFrameError:
             self._ledger.count(camera, Drop.STALE)
+            return
+        except SkippedFrameError as skipped:
+            self._ledger.count(camera, skipped.cause)
             return
         self._ledger.count(camera, Count.HANDLED)
         self._send_all(answers)

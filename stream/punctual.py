@@ -1,0 +1,118 @@
+"""Live frames in time or not at all: a budget per camera, and under overload the least important go first.
+
+A frame older than its camera's budget is let go unseen, cause ``late``. Where frames come late for ``RISE_S``
+on end, the machine is overloaded, and cameras are thinned by priority, the lowest first: of those, one frame
+in ``KEPT_ONE_IN`` is looked at, the others are let go, cause ``shed``. Each further ``RISE_S`` of lateness
+thins the next priority too, never the highest. ``FALL_S`` without a late frame takes the last step back.
+Every step is said in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from stream.errors import GaitwayError
+from stream.frames import FrameReader, Image
+from stream.ledger import Drop
+from stream.messages import FrameToken
+from stream.sources.base import NS_PER_S
+from stream.sources.clock import host_clock
+
+RISE_S: Final = 2.0
+FALL_S: Final = 10.0
+KEPT_ONE_IN: Final = 4
+_log = logging.getLogger("gaitway.stream")
+
+
+class SkippedFrameError(GaitwayError):
+    """The frame is not to be looked at; ``cause`` is what it is counted as."""
+
+    def __init__(self, cause: Drop, camera: str) -> None:
+        super().__init__(f"a frame was let go ({cause.name.lower()})", where=camera)
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How old a camera's frame may be, and how important the camera is: 0 to 9, higher is more."""
+
+    seconds: float
+    priority: int
+
+
+class Overload:
+    """Whether frames come late, and for how long; decides whom to thin. Seconds are of any one clock."""
+
+    def __init__(self, priorities: Mapping[str, int]) -> None:
+        self._priorities = dict(priorities)
+        self._steps = sorted(set(priorities.values()))[:-1]
+        self._late_since_s: float | None = None
+        self._last_late_s = self._changed_s = 0.0
+        self._seen: defaultdict[str, int] = defaultdict(int)
+        self.level = 0
+
+    def note(self, *, late: bool, now_s: float) -> None:
+        """A frame came, in time or late."""
+        if late:
+            since_s = self._late_since_s = now_s if self._late_since_s is None else self._late_since_s
+            self._last_late_s = now_s
+            if now_s - max(since_s, self._changed_s) >= RISE_S and self.level < len(self._steps):
+                self._set(self.level + 1, now_s)
+        elif now_s - self._last_late_s > RISE_S:
+            self._late_since_s = None
+            if self.level and now_s - max(self._last_late_s, self._changed_s) >= FALL_S:
+                self._set(self.level - 1, now_s)
+
+    def sheds(self, camera: str) -> bool:
+        """Whether this frame of the camera is one to let go."""
+        if self._priorities.get(camera, 9) not in self._steps[: self.level]:
+            return False
+        self._seen[camera] += 1
+        return self._seen[camera] % KEPT_ONE_IN != 1
+
+    def _set(self, level: int, now_s: float) -> None:
+        self.level, self._changed_s = level, now_s
+        thinned = [name for name, one in self._priorities.items() if one in self._steps[:level]]
+        _log.warning("overload level %d: thinned cameras: %s", level, ", ".join(thinned) or "none")
+
+
+class PunctualFrames:
+    """The pixels of frames that are in time; SkippedFrameError for the others."""
+
+    def __init__(
+        self,
+        reader: FrameReader,
+        budgets: Mapping[str, Budget],
+        clock_ns: Callable[[], int] | None = None,
+    ) -> None:
+        self._reader, self._budgets = reader, budgets
+        self._clock_ns = clock_ns or host_clock()
+        self._overload = Overload({name: budget.priority for name, budget in budgets.items()})
+
+    @contextmanager
+    def lease(self, token: FrameToken) -> Iterator[Image]:
+        """As ``FrameReader.lease``; a frame that is let go frees its slot."""
+        budget = self._budgets.get(token.frame.camera)
+        cause = None if budget is None else self._why_not(token, budget)
+        if cause is not None:
+            self._reader.skip(token)
+            raise SkippedFrameError(cause, token.frame.camera)
+        with self._reader.lease(token) as image:
+            yield image
+
+    def close(self) -> None:
+        """Unmap all rings."""
+        self._reader.close()
+
+    def _why_not(self, token: FrameToken, budget: Budget) -> Drop | None:
+        now_ns = self._clock_ns()
+        late = now_ns - token.frame.captured_ns > budget.seconds * NS_PER_S
+        self._overload.note(late=late, now_s=now_ns / NS_PER_S)
+        if late:
+            return Drop.LATE
+        return Drop.SHED if self._overload.sheds(token.frame.camera) else None
