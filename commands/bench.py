@@ -13,12 +13,16 @@ from commands.extras import needing_extra
 # Name -> what it measures; each is benchmarks/NAME.py with ``configure(parser)`` and ``run(arguments)``.
 BENCHES = {
     "perception": "people found, masks and joints against rendered truth; --clips shows real ones",
+    "mediapipe": "one person, and four, against mediapipe's own Pose",
     "endtoend": "the whole pipeline against the floor: decoding and net time alone",
     "embedding": "what a new answer at every hop costs, and whether it is exact",
     "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
+    "soak": "cameras switched off and on for an hour (a minute unless told): does anything grow?",
     "chaos": "kill and stop every process at random: is the log that of an undisturbed run?",
     "tracking": "windows, ids and switches against a known tracker",
     "gallery": "enrolling, starting and searching up to a million templates, beside plain FAISS",
+    "calibration": "do told probabilities come true on people the map has never seen? --usf for real ones",
+    "traffic": "a day of passers-by, time compressed: is memory flat, are strangers known again?",
     "training": "clips a second of the loader and of a training step, beside the floor",
     "walkers": "masks and joints of rendered people: what a frame costs, and whether it is exact",
     "models": "sequences a second for each gait family in each runtime",
