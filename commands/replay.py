@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 
 from commands.cli import add_config_arguments, add_json_argument, print_json, say
-from commands.config import load_config
+from commands.config import CameraConfig, load_config
 from commands.pipeline import new_plan, run_plan
 from commands.recordings import replay_config
 from commands.run import summary
 from stream.recorder import RecordedFrame, read_order
+from stream.sources.replayed import PREFIX as RECORDING
+from stream.sources.replayed import camera_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     order = read_order(arguments.recording)
     own = load_config(arguments.config, arguments.overrides)
     config = replay_config(arguments.recording, arguments.out, own)
+    there = sorted({camera_of(line) for line in order} | config.cameras.keys())  # attached ones too
+    cameras = {name: CameraConfig(f"{RECORDING}{arguments.recording}#{name}") for name in there}
+    config = msgspec.structs.replace(config, cameras=cameras)
     plan = msgspec.structs.replace(new_plan(config, arguments.out), replay=str(arguments.recording.resolve()))
     frames = sum(isinstance(line, RecordedFrame) for line in order)
     finished = run_plan(plan, frames, what="replaying")
