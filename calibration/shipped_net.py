@@ -3,7 +3,7 @@
 ::
 
     python -m calibration.shipped_net walkers data/walkers
-    python run_pipeline.py train configs/silskeletongait_synthetic.yaml
+    torchrun --nproc-per-node 2 -m gait.training.synthetic_train configs/silskeletongait_synthetic.yaml
     python -m calibration.shipped_net ship runs/silskeletongait_synthetic
 
 ``tests`` makes the walkers that the figures in docs/MODEL_CARD.md are of; ``--first`` chooses other ones.
@@ -19,11 +19,12 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from calibration.shipped_scores import write_score_map
 from engines.export import check_parity, export_onnx
 from gait.data.prepare import prepare as prepare_data
 from gait.data.source import Preparation
 from gait.models import checkpoints
-from gait.models.weights import COHORT, SHIPPED, STEM
+from gait.models.weights import COHORT, EMBEDDING, SHIPPED, STEM
 from gait.training.synthetic import TestWalkers, TrainingWalkers, WalkerSet
 from gait.training.synthetic_box import cohort, without_classifier
 from stream.errors import GaitwayError, WeightsError
@@ -76,14 +77,15 @@ def generate(
 
 
 def ship(run: Path, stem: Path = STEM) -> None:
-    """Weights without the classifier, the graphs that run, and the cohort; raises WeightsError."""
+    """Weights without the classifier, the graphs that run, the score map, the cohort; raises WeightsError."""
     net = without_classifier(checkpoints.load(run / "model.safetensors"))
     checkpoints.save(net, stem.with_name(f"{stem.name}{SHIPPED.suffix}"))
-    written = export_onnx(net, stem)
+    written = export_onnx(net, stem, which=EMBEDDING)
     examples = [net.example(1, 30, seed) for seed in range(2)]
-    if not all(one.ok for one in check_parity(net, written, examples)):
+    if not all(one.ok for one in check_parity(net, written, examples, EMBEDDING)):
         raise WeightsError("the exported graphs do not compute what the net does", where=str(stem))
     written.window.unlink()  # the pipeline runs the streaming pair
+    write_score_map(stem)
     np.save(stem.with_name(f"{stem.name}{COHORT.suffixes[-2]}{COHORT.suffix}"), cohort(net, COHORT_WALKERS))
 
 

@@ -6,7 +6,7 @@ import argparse
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import msgspec
@@ -17,12 +17,13 @@ from rich.table import Table
 from commands.cli import out, print_json, progress
 from commands.extras import needing_extra
 from commands.follow import follow
-from commands.subjects import embedder_of, nets_subject
+from commands.subjects import with_what_it_needs
 from engines.config import PerceiveConfig
 from engines.perceive import Perception
 from engines.weights import POSE_DETECTOR, POSE_LANDMARKS, cache_folder
-from gait.evaluation.baselines import BASELINES, baseline
-from gait.evaluation.controls import control
+from gait.evaluation.baselines import baseline
+from gait.evaluation.controls import Control, control
+from gait.evaluation.distances import Metric
 from gait.evaluation.embedding import Subject
 from gait.evaluation.kth import (
     ENLARGED,
@@ -37,6 +38,7 @@ from gait.evaluation.kth import (
     rank_1,
 )
 from gait.evaluation.kth_cache import PassCache
+from gait.inputs import prepare
 from gait.models.weights import SHIPPED
 from stream.errors import ConfigError, SourceError
 from trackers.config import TrackConfig
@@ -53,10 +55,15 @@ def run_kth(arguments: argparse.Namespace, folder: Path) -> int:
             "of all options this protocol takes --weights, --baseline, --control and --json", where=PROTOCOL
         )
     passes = perceived_passes(folder)
-    weights = arguments.weights or [SHIPPED]
-    judged = baseline(arguments.baseline) if arguments.baseline else nets_subject(weights)
-    subjects = [baseline(AVERAGE), untrained(weights[0]), judged]
-    rows = {one.name: judge(one, passes, arguments.control) for one in subjects}
+    weights, change = (arguments.weights or [SHIPPED])[0], control(arguments.control)
+    rows = {AVERAGE: judge(baseline(AVERAGE), passes, change)}
+    rows |= {"untrained net": judge_net(untrained(weights), passes, change)[0]}
+    if arguments.baseline:
+        rows[arguments.baseline] = judge(baseline(arguments.baseline), passes, change)
+    else:
+        for path in arguments.weights or [SHIPPED]:
+            before, after = judge_net(needing_extra("gait.models.checkpoints").load(path), passes, change)
+            rows |= {f"{path.stem}, before its neck": before, f"{path.stem}, after it": after}
     if arguments.json:
         print_json(
             {
@@ -84,30 +91,51 @@ def _plain(found: Found) -> dict[str, str | int | float]:
     }
 
 
-def untrained(weights: Path) -> Subject:
+def untrained(weights: Path) -> Any:
     """A net of the same form with random weights: what its form alone tells apart."""
     torch, checkpoints = needing_extra("torch"), needing_extra("gait.models.checkpoints")
     registry = needing_extra("gait.models.registry")
     trained = checkpoints.load(weights)
     torch.manual_seed(UNTRAINED_SEED)
-    return Subject("untrained net", embedder_of(registry.family(trained.family).build(trained.config)))
+    return registry.family(trained.family).build(trained.config)
 
 
-def judge(subject: Subject, passes: list[Pass], taken_away: str = "") -> list[Found]:
-    """Rank-1 of every comparison; the averaged silhouette by its distance, nets by the mean strip cosine."""
-    change = control(taken_away)
+def judge(subject: Subject, passes: list[Pass], change: Control) -> list[Found]:
+    """Rank-1 of every comparison by a simple recogniser's Euclidean distance."""
     features = [None if one.walk is None else subject.features(change(one.walk)) for one in passes]
-    apart = between(features, "euclidean" if subject.name in BASELINES else "cosine")
+    return _ranked(features, passes, "euclidean")
+
+
+def judge_net(net: Any, passes: list[Pass], change: Control) -> tuple[list[Found], list[Found]]:
+    """Rank-1 of every comparison by the mean strip cosine, of the vectors before and after the neck."""
+    torch, spec = needing_extra("torch"), needing_extra("gait.models.input_spec").spec_of(net.eval())
+    before: list[NDArray[np.floating] | None] = []
+    after: list[NDArray[np.floating] | None] = []
+    for one in passes:
+        if one.walk is None:
+            before.append(None)
+            after.append(None)
+            continue
+        frames = torch.from_numpy(prepare(spec, with_what_it_needs(spec, change(one.walk))))
+        with torch.inference_mode():
+            found = net(frames[None])
+        before.append(found.embed_1[0].T.numpy())
+        after.append(found.embed_2[0].T.numpy())
+    return _ranked(before, passes, "cosine"), _ranked(after, passes, "cosine")
+
+
+def _ranked(features: list[NDArray[np.floating] | None], passes: list[Pass], metric: Metric) -> list[Found]:
+    apart = between(features, metric)
     return [rank_1(comparison, passes, apart) for comparison in comparisons(passes)]
 
 
 def _print(rows: dict[str, list[Found]], passes: list[Pass]) -> None:
     people, missed = len({one.person for one in passes}), sum(one.walk is None for one in passes)
-    table = Table(title=f"KTH walking: rank-1 %, {people} people, {len(passes)} passes, {missed} not found")
-    table.title_justify = "left"
-    table.add_column("")
+    title = f"KTH walking: rank-1 %, {people} people, {len(passes)} passes, {missed} not found"
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("", overflow="fold")
     for found in next(iter(rows.values())):
-        table.add_column(f"{found.name} ({found.probes})", justify="right")
+        table.add_column(found.name, justify="right")
     for name, row in rows.items():
         table.add_row(name, *(f"{100 * found.share:.0f}" for found in row))
     out.print(table)

@@ -34,6 +34,7 @@ from gait.walkers.population import STREET
 from gait.walkers.rapid import MARGIN_PX, MASK_PX, Sight, pass_by
 from gait.walkers.seeds import stream
 from gait.walkers.views import View, sample_view
+from stream.messages import Array, Sample, TrackletId
 
 BODY_PX: Final = MASK_PX - 2 * MARGIN_PX
 PAD: Final = ((8, 8), (8, 8))
@@ -199,3 +200,21 @@ def scaled(noise: PerceptionNoise, outline: float, joints: float, limbs: float) 
         world_frame=joints * noise.world_frame,
         limb_lost=max(limbs, noise.limb_lost),
     )
+
+
+def as_samples(walk: Walk) -> list[Sample]:
+    """The walk as the track stage would hand it on."""
+    key = TrackletId("walker", "0", 0)
+    space = walk.joints_3d
+    return [
+        Sample(
+            key,
+            t * 40_000_000,
+            Array.of(walk.silhouettes[t]),
+            Array.of(walk.joints_2d[t]),
+            None if space is None else Array.of(space[t]),
+            True,
+            1.0,
+        )
+        for t in range(len(walk.silhouettes))
+    ]

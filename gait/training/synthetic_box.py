@@ -12,6 +12,7 @@ from gait.models import registry
 from gait.models.conv import ConvNet
 from gait.models.family import GaitNet
 from gait.models.input_spec import spec_of
+from gait.models.weights import EMBEDDING
 from gait.training.synthetic import TrainingWalkers, WalkerSet
 from stream.errors import WeightsError
 
@@ -33,5 +34,5 @@ def cohort(net: GaitNet, chosen: WalkerSet) -> NDArray[np.float16]:
     for found in preparation.find().found:
         frames = torch.from_numpy(prepare(spec_of(net), preparation.load(found).walk))[None]
         with torch.inference_mode():
-            vectors.append(net.vector(net(frames))[0].numpy())
+            vectors.append(net.vector(net(frames), EMBEDDING)[0].numpy())
     return np.stack(vectors).astype(np.float16)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 STEM: Final = Path(__file__).with_name("silskeletongait-synthetic")
 """The exported streaming pair is ``<STEM>.trunk.onnx`` and ``<STEM>.head.onnx``."""
 SHIPPED: Final = STEM.with_name(f"{STEM.name}.safetensors")
 COHORT: Final = STEM.with_name(f"{STEM.name}.cohort.npy")
 """float16 (N, 512): one vector each of N walkers whom nobody is, for score normalisation."""
+EMBEDDING: Final[Literal["embed_1", "embed_2"]] = "embed_2"
+"""It was trained to be told apart after its neck."""

@@ -1,0 +1,84 @@
+"""Training towards what walkers are: directions by traits, losses after the neck, one short run to its end."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from gait.data.prepare import prepare
+from gait.data.store import DataSet
+from gait.models import checkpoints
+from gait.models.family import Features
+from gait.training.config import ContrastSection, LossSection
+from gait.training.synthetic import TrainingWalkers, WalkerSet
+from gait.training.synthetic_box import cohort, without_classifier
+from gait.training.synthetic_targets import targets
+from gait.training.synthetic_train import TARGET_WEIGHT, WalkerObjective, main
+
+FEW = WalkerSet(people=4, sequences=2, frames=8)
+PEOPLE = tuple(str(FEW.first + k) for k in range(FEW.people))
+SHORT = """
+model:
+  family: silskeletongait
+  config: { channels: [4, 4, 4, 4], blocks: [1, 1, 1, 1], embedding: 8, stem_stride: 2 }
+data: { validation_share: 0.0 }
+sampler: { people: 2, clips: 2, clip: { kind: ordered, frames: 3 } }
+losses: { supervised_contrastive: { temperature: 0.1 }, cross_entropy: { weight: 0.1 } }
+optimizer: { kind: adamw, rate: 0.001 }
+schedule: { kind: constant }
+trainer: { steps: 2, threads: 1, log_every: 1, checkpoint_every: 1 }
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("walkers") / "data"
+    prepare("walkers", TrainingWalkers(FEW), folder, workers=1)
+    return folder
+
+
+def test_directions_are_unit_and_the_same_for_the_same_people() -> None:
+    first = targets(PEOPLE, 16, 8)
+    assert first.shape == (4, 8, 16)
+    np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(first, targets(PEOPLE, 16, 8))
+    apart = np.einsum("ncs,mcs->nm", first, first) / 16
+    assert (apart[~np.eye(4, dtype=bool)] < 0.9).all()
+
+
+def test_who_points_where_they_belong_pays_nothing_for_it() -> None:
+    towards = torch.from_numpy(targets(PEOPLE, 16, 8))
+    section = LossSection(supervised_contrastive=ContrastSection(temperature=0.1))
+    labels = torch.tensor([0, 0, 1, 1])
+    objective = WalkerObjective(section, towards)
+
+    def features(after: torch.Tensor) -> Features:
+        return Features(torch.randn(4, 8, 16), after, None)
+
+    good = objective(features(3 * towards[labels]), labels)
+    bad = objective(features(-towards[labels]), labels)
+    assert good.parts["target"] == pytest.approx(0.0, abs=1e-5)
+    assert bad.parts["target"] == pytest.approx(2.0, abs=1e-5)
+    assert float(good.total) == pytest.approx(good.parts["supervised_contrastive"], abs=1e-4)
+    gained = float(bad.total) - bad.parts["supervised_contrastive"]
+    assert gained == pytest.approx(2 * TARGET_WEIGHT, abs=1e-3)
+
+
+def test_a_run_ends_with_a_net_that_can_be_put_into_the_box(data: Path, tmp_path: Path) -> None:
+    config, out = tmp_path / "short.yaml", tmp_path / "run"
+    config.write_text(SHORT)
+    assert main([str(config), "--data", str(data), "--out", str(out)]) == 0
+    net = without_classifier(checkpoints.load(out / "model.safetensors"))
+    vectors = cohort(net, msgspec.structs.replace(FEW, people=2, sequences=1))
+    assert vectors.shape == (2, 16 * 8)
+    np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float32), axis=1), 1.0, atol=2e-3)
+    assert len(DataSet.open(data)) == 8
+
+
+def test_a_config_that_is_none_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("trainer: { stepps: 2 }")
+    assert main([str(bad)]) == 1
+    assert "stepps" in capsys.readouterr().err
