@@ -15,6 +15,7 @@ BENCHES = {
     "perception": "people found, masks and joints against rendered truth; --clips shows real ones",
     "mediapipe": "one person, and four, against mediapipe's own Pose",
     "endtoend": "the whole pipeline against the floor: decoding and net time alone",
+    "engines": "a gait net's window in each runtime and precision, beside torch eager",
     "embedding": "what a new answer at every hop costs, and whether it is exact",
     "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
     "soak": "cameras switched off and on for an hour (a minute unless told): does anything grow?",
