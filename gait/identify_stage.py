@@ -17,7 +17,8 @@ from gait.decision_norm import Cohort
 from gait.embedder import ModelInfo
 from gait.gallery.desk import PREFIX, GalleryDesk
 from gait.gallery.records import NewTemplate
-from gait.gallery.search import TemplateIndex, check_model
+from gait.gallery.remote import index_of
+from gait.gallery.search import check_model
 from gait.gallery.store import Gallery
 from gait.identify import Decider, DecisionConfig
 from gait.identify_events import NANOSECONDS, About, Details, EventWriter, continuation
@@ -108,7 +109,7 @@ class IdentifyStage:
         self._config_digest, self._engines = config_digest, dict(engines or {})
         self._desk = GalleryDesk(gallery, model, self._live_templates)
         check_model(gallery, model.digest)
-        self._index = TemplateIndex(gallery, model.digest, model.dimension)
+        self._index = index_of(gallery, model.digest, model.dimension)
         self._linker = linker
         self._parted = Parted(linker.hold_s if linker else 0.0)
         self._cameras: dict[str, _Camera] = {}
@@ -172,7 +173,7 @@ class IdentifyStage:
             writer = EventWriter(self._model, self._config_digest, self._config.event_ttl_s)
             self._writers[frame.camera] = writer
         self._cameras[frame.camera] = _Camera(writer, frame, frames=1)
-        details: Details = {"model": self._model.name, "people": len(self._index.people)}
+        details: Details = {"model": self._model.name, "people": self._index.size}
         details |= {"width": frame.width, "height": frame.height} | self._engines
         return [*events, writer.event("start", frame, self._index.epoch, details=details)]
 

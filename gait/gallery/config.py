@@ -9,6 +9,7 @@ import msgspec
 
 from gait.gallery.keys import read_key
 from gait.gallery.reader import Clock
+from gait.gallery.remote import QDRANT
 from gait.gallery.store import Gallery
 
 
@@ -17,11 +18,18 @@ class GalleryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``key`` names where the key is (``file:PATH``, ``env:NAME``, ``keyring:NAME``), never the key itself;
     empty, nothing is encrypted. ``cancelable``: a gallery that is made with a key also rotates its vectors.
+    ``index``: empty searches in memory; ``qdrant:http://host:6333`` on a Qdrant server, for more templates
+    than one machine holds.
     """
 
     path: str = "gallery.sqlite"
     key: str = ""
     cancelable: bool = False
+    index: str = ""
+
+    def __post_init__(self) -> None:
+        if self.index and (not self.index.startswith(QDRANT) or self.index == QDRANT):
+            raise ValueError("`index` must be empty or qdrant:ADDRESS")
 
     def open(self, *, endpoint: str = "", clock: Clock = time.time_ns) -> Gallery:
         """The gallery, open for writing; raises GalleryError or ConfigError for a bad file or key."""
@@ -30,5 +38,6 @@ class GalleryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             endpoint=endpoint,
             key=read_key(self.key),
             cancelable=self.cancelable,
+            index=self.index,
             clock=clock,
         )

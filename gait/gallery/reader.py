@@ -114,8 +114,16 @@ class GalleryReader:
 
     def touched_since(self, epoch: int) -> tuple[str, ...] | None:
         """Whom the changes after ``epoch`` were about; None where everything has to be read again."""
+        if epoch < 0:
+            return None
         with one_line(self.path):
             return rows.touched_since(self._db, epoch)
+
+    def people_with(self, model: str) -> int:
+        """How many people have a template of this model."""
+        with one_line(self.path):
+            query = "SELECT count(DISTINCT person) FROM templates WHERE model = ?"
+            return int(self._db.execute(query, (model,)).fetchone()[0])
 
     def models(self) -> dict[str, int]:
         """How many templates there are of each model."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import faiss
 import msgspec
@@ -27,6 +27,7 @@ CHUNK: Final = 2_048
 """Templates read at a time: 4 MB of 512 numbers each."""
 BLOCK: Final = 8_192
 """Templates a matrix product: 16 MB of 512 numbers, about what a core's share of the cache holds."""
+UNREAD: Final = -1
 WHOLE: Final = 4_096
 """Templates up to which a decision looks at everybody: 8 MB of 512 numbers, a millisecond."""
 NEAREST: Final = 256
@@ -51,12 +52,35 @@ class Found(msgspec.Struct, frozen=True):
     scores: tuple[float, ...]
 
 
+class PeopleIndex(Protocol):
+    """What the decision asks of an index, whatever searches behind it."""
+
+    @property
+    def epoch(self) -> int:
+        """The gallery's epoch that it is as of."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many people can be found."""
+        ...
+
+    def refresh(self) -> bool:
+        """Take in what has changed since; whether anything had."""
+        ...
+
+    def view(self, vectors: Vectors, keep: Collection[str] = ()) -> GalleryIndex:
+        """Those who come into question for these vectors (Q, D), and whoever of ``keep`` is still there."""
+        ...
+
+
 class TemplateIndex:
     """The people who have a template of ``model``, by id, as of ``epoch``."""
 
     def __init__(self, gallery: GalleryReader, model: str, dimension: int) -> None:
         """Read the gallery; templates of other models stay out."""
         self._gallery, self.model, self.dimension = gallery, model, dimension
+        self.epoch = UNREAD
         self._names: dict[str, str] = {}
         self._whole: GalleryIndex | None = None
         self._read_all()
@@ -108,6 +132,11 @@ class TemplateIndex:
         """Everybody who can be found, by id."""
         return self._matrix.people
 
+    @property
+    def size(self) -> int:
+        """How many people can be found."""
+        return len(self._matrix.people)
+
     def __len__(self) -> int:
         """How many templates there are."""
         return len(self._matrix)
@@ -154,17 +183,22 @@ class TemplateIndex:
         return GalleryIndex(self.model, self.epoch, people, names, matrix, firsts, len(self.people), turned)
 
     def _checked(self, vectors: Vectors) -> Vectors:
-        """The vectors as the index holds them.
+        """The vectors as the index holds them; raises MessageError for what cannot be looked up."""
+        return self._gallery.vault.turned(checked_queries(vectors, self.dimension))
 
-        Raises MessageError for another dimension and for NaN, which would match nobody quietly.
-        """
-        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
-            what = f"vectors of shape {vectors.shape} cannot be looked up"
-            raise MessageError(what, wanted=f"(n, {self.dimension})")
-        flat = vectors.ravel()
-        if not math.isfinite(np.dot(flat, flat)):
-            raise MessageError("a vector to look up holds NaN or infinity", wanted="finite numbers")
-        return self._gallery.vault.turned(np.ascontiguousarray(vectors, dtype=np.float32))
+
+def checked_queries(vectors: Vectors, dimension: int) -> Vectors:
+    """The vectors (Q, D), contiguous.
+
+    Raises MessageError for another dimension and for NaN, which would match nobody quietly.
+    """
+    if vectors.ndim != 2 or vectors.shape[1] != dimension:
+        what = f"vectors of shape {vectors.shape} cannot be looked up"
+        raise MessageError(what, wanted=f"(n, {dimension})")
+    flat = vectors.ravel()
+    if not math.isfinite(np.dot(flat, flat)):
+        raise MessageError("a vector to look up holds NaN or infinity", wanted="finite numbers")
+    return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 def _found(owners: Sequence[str], rows: Iterable[int], scores: Iterable[float]) -> Found:

@@ -77,13 +77,15 @@ class GalleryWriter(GalleryReader):
         endpoint: str = "",
         key: bytes | None = None,
         cancelable: bool = False,
+        index: str = "",
         clock: Clock = time.time_ns,
     ) -> None:
         """Open or make ``path``; raises GalleryError where another writer holds it or it is not sound.
 
         A new gallery is encrypted where a ``key`` is given, and rotates its vectors where ``cancelable``.
+        ``index`` names what searches it (see ``remote``); empty, memory does.
         """
-        path = Path(path)
+        path, self.index = Path(path), index
         with one_line(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock: WriterLock | None = WriterLock(path, endpoint)

@@ -1,0 +1,230 @@
+"""``bench calibration``: do told probabilities come true on people whom the map has never seen?
+
+Walkers are the drawn ones of ``gait/sample.py``, clothed and held anew for each visit, through the baseline
+recogniser; the map is fitted on some and judged on others, at galleries of three sizes, half of all probes
+strangers. With ``--usf`` the same on real silhouettes: with a map fitted on other people of that data set
+(in-domain), and with the map that ships, which was fitted on rendered walkers (out-of-domain).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.report import BenchResult, Figure
+from calibration.fitting import fit
+from calibration.scores import reliability
+from calibration.tracks import LabelledTracks
+from commands.cli import Step, progress
+from gait.baseline import BaselineEmbedder
+from gait.data.preparations.usf import read_tensors
+from gait.evaluation.bootstrap import draws
+from gait.evaluation.open_set import OpenSet, fnir_at_fpir
+from gait.gallery.index import GalleryIndex
+from gait.identify import Decider, DecisionConfig, Pool
+from gait.sample import sample_walk
+from gait.score_map import ScoreMap, built_in_map
+from stream.errors import ConfigError
+from stream.messages import Array, Embedding, Sample, TrackletId
+
+Vectors = NDArray[np.float32]
+Frames = NDArray[np.uint8]
+
+FITTED_ON: Final = 120
+VISITS: Final = 3
+SIZES: Final = (10, 100, 1000)
+PROBES: Final = 400
+"""Strangers, and enrolled people at the most, who probe each gallery."""
+FRAMES: Final = 50
+STEP_NS: Final = 40_000_000
+FPIR: Final = 0.01
+REPLICATES: Final = 300
+KEY: Final = TrackletId("bench", "run", 0)
+NOWHERE: Final = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Probes (Q, D) against a gallery (P, D): whose row of it each one is, or -1, and whose visit."""
+
+    gallery: Vectors
+    probes: Vectors
+    owner: NDArray[np.int64]
+    people: NDArray[np.int64]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Where real silhouettes are, if at all."""
+    parser.add_argument("--usf", type=Path, metavar="DIR", help="USF HumanID as Gal.mat and PrbA.mat")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(arguments: argparse.Namespace) -> BenchResult:
+    """Fit, then judge on unseen people at every size."""
+    figures: dict[str, Figure] = {"walkers_fitted_on": FITTED_ON, "fpir": FPIR}
+    embedder, people = BaselineEmbedder(), max(SIZES) + PROBES
+    with progress("walkers", FITTED_ON * VISITS + people + 2 * PROBES) as step:
+        fitted = _fitted(embedder, arguments.seed, step)
+        first = _visits(embedder, range(people), 0, arguments.seed, step)
+        again = _visits(embedder, [*range(PROBES), *range(people - PROBES, people)], 1, arguments.seed, step)
+    errors = []
+    for size in SIZES:
+        errors.append(_judge(figures, f"gallery_{size}", fitted, _trials(first, again, size)))
+    if arguments.usf:
+        _real(figures, arguments.usf, embedder.model.digest)
+    return BenchResult.of("calibration", figures, {"expected_calibration_error": max(errors)})
+
+
+def _trials(first: Vectors, again: Vectors, size: int) -> Trials:
+    """The first ``size`` people enrolled; as many of them as probe, and strangers, in equal numbers."""
+    known = min(size, PROBES)
+    probes = np.concatenate([again[:known], again[PROBES:]])
+    owner = np.concatenate([np.arange(known), np.full(PROBES, -1)])
+    return Trials(first[:size], probes, owner, np.arange(len(owner)))
+
+
+def _judge(figures: dict[str, Figure], name: str, score_map: ScoreMap, trials: Trials) -> float:
+    """Add calibration error and misses to the figures; the calibration error."""
+    told = _told(score_map, trials)
+    people, best = told[:, :-1], told.argmax(axis=1)
+    right = best == np.where(trials.owner < 0, people.shape[1], trials.owner)
+    error = _weighed_error(told.max(axis=1), right, trials.owner < 0)
+    mated = trials.owner >= 0
+    rows = np.arange(int(mated.sum()))
+    own = people[mated][rows, trials.owner[mated]]
+    place = 1 + (people[mated] > own[:, None]).sum(axis=1)
+    strangers = -people[~mated].max(axis=1)
+    opened = OpenSet(strangers, trials.people[~mated], -own, place, trials.people[mated])
+    value = fnir_at_fpir(opened, FPIR)
+    again = [fnir_at_fpir(opened, FPIR, weights=w) for w in draws(int(trials.people.max()) + 1, REPLICATES)]
+    low, high = np.nanquantile(again, [0.025, 0.975])
+    figures[f"{name}.ece"] = error
+    figures[f"{name}.fnir_at_fpir_1pc"] = value
+    figures[f"{name}.fnir_low"], figures[f"{name}.fnir_high"] = float(low), float(high)
+    figures[f"{name}.rank_1"] = float((place == 1).mean())
+    return error
+
+
+def _weighed_error(told: NDArray[np.float64], right: NDArray[np.bool_], stranger: NDArray[np.bool_]) -> float:
+    """The expected calibration error with strangers as frequent as enrolled people, as the prior says."""
+    rng = np.random.default_rng(0)
+    pools = [np.flatnonzero(stranger), np.flatnonzero(~stranger)]
+    chosen = np.concatenate([rng.choice(pool, 4 * PROBES) for pool in pools])
+    return reliability(told[chosen], right[chosen]).expected_error
+
+
+def _told(score_map: ScoreMap, trials: Trials) -> NDArray[np.float64]:
+    """(Q, P + 1) probabilities of each person, and last of a stranger; each probe alone before its camera."""
+    people = tuple(f"p{n:06d}" for n in range(len(trials.gallery)))
+    index = GalleryIndex(score_map.model, 1, people, people, trials.gallery, np.arange(len(people)))
+    decider = Decider(score_map, DecisionConfig())
+    told = []
+    for vector in trials.probes:
+        pool = Pool(decider.config.half_life_s)
+        pool.add(Embedding(KEY, 0, FRAMES * STEP_NS, Array.of(vector), FRAMES, 1.0, score_map.model, NOWHERE))
+        told.append(decider.believe([pool], index)[0].probabilities)
+    return np.stack(told)
+
+
+def _fitted(embedder: BaselineEmbedder, seed: int, step: Step) -> ScoreMap:
+    """A map on people of their own."""
+    people = range(100_000, 100_000 + FITTED_ON)
+    vectors = [_visits(embedder, people, visit, seed, step) for visit in range(VISITS)]
+    owners = np.tile([str(person) for person in people], VISITS)
+    visits = np.repeat([str(visit) for visit in range(VISITS)], FITTED_ON)
+    samples = np.full(len(owners), float(FRAMES))
+    tracks = LabelledTracks(embedder.model.digest, np.concatenate(vectors), owners, visits, samples)
+    return fit(tracks, FPIR, "drawn walkers").score_map
+
+
+def _visits(embedder: BaselineEmbedder, people: Sequence[int], visit: int, seed: int, step: Step) -> Vectors:
+    """(people, D) what one visit of each shows."""
+    found = []
+    for person in people:
+        rng = np.random.default_rng([seed, person, visit])
+        walk = sample_walk(person, FRAMES, float(rng.random()))
+        found.append(_embedded(embedder, _clothed(walk.silhouettes, rng), walk.joints_3d))
+        step.advance(1)
+    return np.stack(found)
+
+
+def _clothed(silhouettes: Frames, rng: np.random.Generator) -> Frames:
+    """The walk in a visit's clothes and segmentation: thicker or thinner, wider or narrower, frayed."""
+    thick, wide = rng.normal(0.0, 0.8), rng.normal(1.0, 0.03)
+    kernel = np.ones((2, 2), np.uint8)
+    centre = silhouettes.shape[2] / 2
+    stretch = np.array([[wide, 0, centre * (1 - wide)], [0, 1, 0]])
+    clothed = []
+    for frame in silhouettes:
+        image = cv2.warpAffine(frame, stretch, (frame.shape[1], frame.shape[0]))
+        for _ in range(round(abs(thick))):
+            image = cv2.dilate(image, kernel) if thick > 0 else cv2.erode(image, kernel)
+        image[rng.random(image.shape) < 0.03] = 0
+        clothed.append(image)
+    return np.stack(clothed).astype(np.uint8)
+
+
+def _embedded(
+    embedder: BaselineEmbedder, silhouettes: Frames, joints_3d: NDArray[np.float32] | None = None
+) -> Vectors:
+    """The vector (D,) of a walk."""
+    memory = embedder.open()
+    blank = Array.of(np.zeros((16, 3), np.float32))
+    for at, image in enumerate(silhouettes):
+        joints = None if joints_3d is None else Array.of(joints_3d[at])
+        sample = Sample(KEY, at * STEP_NS, Array.of(image), blank, joints, True, 1.0)
+        embedder.extend([memory], [sample])
+    answer = embedder.embed(memory, 0, len(silhouettes) * STEP_NS)
+    if answer is None:
+        raise ConfigError("a walk shows nobody", wanted="silhouettes")
+    return answer.vector
+
+
+def _real(figures: dict[str, Figure], folder: Path, model: str) -> None:
+    """The same on real silhouettes: half of the people for the map, the other half to judge, half of those
+    enrolled.
+    """
+    gallery, owners = _usf(folder / "Gal.mat")
+    probes, seen = _usf(folder / "PrbA.mat")
+    people = np.unique(owners)
+    fitted_on, enrolled, strangers = people[::2], people[1::4], people[3::4]
+    vectors, whose = np.concatenate([gallery, probes]), np.concatenate([owners, seen])
+    visits = np.repeat(["gallery", "probe"], [len(gallery), len(probes)])
+    mine = np.isin(whose, fitted_on)
+    tracks = LabelledTracks(
+        *(model, vectors[mine], whose[mine].astype(np.str_), visits[mine]),
+        np.full(int(mine.sum()), float(FRAMES)),
+    )
+    known = np.stack([_mean(gallery[owners == person]) for person in enrolled])
+    asked = np.isin(seen, np.concatenate([enrolled, strangers]))
+    place = {person: at for at, person in enumerate(enrolled.tolist())}
+    owner = np.array([place.get(person, -1) for person in seen[asked].tolist()])
+    trials = Trials(known, probes[asked], owner, seen[asked])
+    figures["usf.people_fitted_on"], figures["usf.enrolled"] = len(fitted_on), len(enrolled)
+    _judge(figures, "usf.in_domain", fit(tracks, FPIR, "USF").score_map, trials)
+    _judge(figures, "usf.out_of_domain", built_in_map("baseline"), trials)
+
+
+def _mean(vectors: Vectors) -> Vectors:
+    total = vectors.sum(axis=0)
+    unit: Vectors = (total / np.linalg.norm(total)).astype(np.float32)
+    return unit
+
+
+def _usf(path: Path) -> tuple[Vectors, NDArray[np.int64]]:
+    """Vectors (n, D) and people (n,) of half-cycles that somebody known walks."""
+    tensors, embedder = read_tensors(path), BaselineEmbedder()
+    kept = np.flatnonzero(tensors.labels > 0)
+    found = []
+    for number in kept:
+        frames = tensors.frames[number].astype(np.float32) * 255
+        large = np.stack([cv2.resize(frame, (44, 64)) for frame in frames])
+        found.append(_embedded(embedder, large.clip(0, 255).astype(np.uint8)))
+    return np.stack(found), tensors.labels[kept]
