@@ -10,6 +10,7 @@ from stream.events import encode_event
 from stream.messages import Embedded, EndOfStream, Event, Link, Retraction
 from tests.gait.test_identify_stage import CONFIG, INFO, MAP, embedded, events, gallery_at, walk
 from tests.strategies_gallery import START_NS, embedding, tracklet, unit
+from trackers.linker import Linker
 
 LINK = Link(tracklet(0), tracklet(1), START_NS, 2.5, 0.21, 0.97)
 
@@ -104,3 +105,19 @@ def test_an_ended_track_is_let_go_of_after_the_hold(scripted: IdentifyStage) -> 
     assert len(scripted._parted) == 1
     events(scripted, embedded(25 * 40, seen=(5,)))
     assert len(scripted._parted) == 0
+
+
+def linked_log(folder: Path) -> list[bytes]:
+    """The lines of a walk and its continuation, linked by the real linker."""
+    stage = IdentifyStage(gallery_at(folder), INFO, MAP, CONFIG, linker=Linker(MAP.evidence))
+    told = events(
+        stage, *walk(0, 1), embedded(200, seen=(1,)), *(again(225 + 13 * k, 1, 25) for k in range(3))
+    )
+    stage.close()
+    return [encode_event(event) for event in told]
+
+
+def test_the_same_recording_is_linked_with_the_same_bytes(tmp_path: Path) -> None:
+    first, second = linked_log(tmp_path / "a"), linked_log(tmp_path / "b")
+    assert sum(b'"kind":"link"' in line for line in first) == 1
+    assert first == second
