@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +15,11 @@ from commands.cli import add_json_argument, out, print_json, progress, say
 from commands.extras import needing_extra
 from commands.models import FAMILIES
 from engines.weights import POSE_DETECTOR, POSE_LANDMARKS, ensure
-from stream.errors import ConfigError
+from stream.errors import ConfigError, WeightsError
 
 CHECKED_SEQUENCES: Final = 2
 BLAZEPOSE: Final = "blazepose"
+YOLO_OPSET: Final = 17
 WINDOW: Final = ".window.onnx"
 FORMATS: Final = ("onnx", "openvino", "tensorrt")
 
@@ -27,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         metavar="NAME",
-        help=f"one of {', '.join(FAMILIES)}; {BLAZEPOSE} for the pose nets; or the path of an .onnx",
+        help=f"one of {', '.join(FAMILIES)}; {BLAZEPOSE} for the pose nets; or a path: .onnx, or YOLO's .pt",
     )
     parser.add_argument("--weights", type=Path, help="a .safetensors of ours (default: fresh random weights)")
     parser.add_argument("--size", default="tiny", help="without --weights: which size (default tiny)")
@@ -76,6 +78,8 @@ def _onnx(arguments: argparse.Namespace) -> tuple[list[Path], Sequence[Any]]:
         path = Path(arguments.name)
         needing_extra("engines.runtimes.engine_check").load_graph(path)
         return [path], ()
+    if arguments.name.endswith(".pt"):
+        return [_from_ultralytics(Path(arguments.name))], ()
     if arguments.name == BLAZEPOSE:
         return _blazepose(arguments)
     export = needing_extra("engines.export")
@@ -103,6 +107,18 @@ def _blazepose(arguments: argparse.Namespace) -> tuple[list[Path], Sequence[Any]
         if not arguments.no_check:
             parity += judge.tflite_parity(source, target)
     return files, parity
+
+
+def _from_ultralytics(path: Path) -> Path:
+    """The .onnx that ultralytics itself writes beside a .pt; the file is code that it runs."""
+    if not zipfile.is_zipfile(path):
+        raise WeightsError(
+            "this is no .pt of YOLO weights", where=str(path), wanted="a file that torch saved"
+        )
+    ultralytics = needing_extra("ultralytics")
+    say(f"{path} is loaded by ultralytics, which runs the code in it: export only files that you trust")
+    yolo = ultralytics.YOLO(str(path))
+    return Path(str(yolo.export(format="onnx", opset=YOLO_OPSET, simplify=False, dynamic=False)))
 
 
 def _compiled(arguments: argparse.Namespace, files: Sequence[Path]) -> list[Path]:
