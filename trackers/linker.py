@@ -22,6 +22,8 @@ LEAST_WEIGHT = 1e-3
 NOTHING = Array.of(np.zeros(0, np.float32))
 INHERITED = 0.5
 """What earlier tracklets showed counts by this share: the latest view of somebody is likest the next."""
+EVERY_S = 0.4
+"""All pairs are weighed anew when a tracklet ended, else at most this often per camera: a crowd has many."""
 FORGET_S = 60.0
 """A tracklet unseen for this long is over, should its end never be announced."""
 
@@ -112,6 +114,8 @@ class Linker:
         self._live: dict[TrackletId, Seen] = {}
         self._ended: dict[TrackletId, Seen] = {}
         self._transits: dict[tuple[str, str], Transit] = {}
+        self._asked: set[str] = set()
+        self._solved_ns: dict[str, int] = {}
 
     @property
     def hold_s(self) -> float:
@@ -140,12 +144,15 @@ class Linker:
         retractions = self._review(fresh, now_ns)
         self._end(over | self._forgotten(message.frame.camera, now_ns))
         self._expire(now_ns)
-        links = self._link(message.frame) if over or any(map(self._open, fresh)) else ()
+        self._asked.update(key.camera for key in fresh if self._open(key))
+        links = self._link(message.frame) if over or self._is_due(message.frame) else ()
         return (*retractions, *links)
 
     def stop(self, camera: str, run: str) -> None:
         """The camera's run is over, and with it all its tracklets."""
         self._end({key for key in self._live if (key.camera, key.run) == (camera, run)})
+        self._asked.discard(camera)
+        self._solved_ns.pop(camera, None)
 
     def _see(self, message: Embedded) -> None:
         now_ns = message.frame.captured_ns
@@ -193,6 +200,11 @@ class Linker:
         for key in list(self._ended)[: max(0, len(self._ended) - self._config.max_waiting)]:
             del self._ended[key]
 
+    def _is_due(self, frame: FrameRef) -> bool:
+        """Whether somebody showed more of their gait, and it is time to look again."""
+        waited_ns = frame.captured_ns - self._solved_ns.get(frame.camera, -NS_PER_S)
+        return frame.camera in self._asked and waited_ns >= EVERY_S * NS_PER_S
+
     def _open(self, key: TrackletId) -> bool:
         """Whether a tracklet may still turn out to continue an earlier one."""
         seen = self._live.get(key)
@@ -201,6 +213,8 @@ class Linker:
     def _link(self, frame: FrameRef) -> tuple[Link, ...]:
         """The new links of this camera's tracklets; those of other cameras compete, and have their turn."""
         now_ns = frame.captured_ns
+        self._asked.discard(frame.camera)
+        self._solved_ns[frame.camera] = now_ns
         waiting = [seen for seen in self._ended.values() if not seen.before]
         lost = [seen for seen in self._live.values() if seen.unseen]
         horizon_ns = now_ns - round(self._config.hold_s * NS_PER_S)

@@ -133,7 +133,8 @@ def _weigh(
     way = np.full(shape, -np.inf)
     for row, earlier in enumerate(ended):
         for column, later in enumerate(begun):
-            way[row, column] = way_evidence(earlier, later, config, transits)
+            if later.at_ns > earlier.at_ns:
+                way[row, column] = way_evidence(earlier, later, config, transits)
     if not np.isfinite(way).any():
         return way, np.full(shape, np.nan)
     scores = _scores(ended, begun)
@@ -163,7 +164,8 @@ def _gait_evidence(
     Where one showed too little the gait says nothing, and in two cameras nothing else will do.
     """
     samples = [np.array([end.samples for end in ends]) for ends in (ended, begun)]
-    left, right = evidence(scores, samples[0]), evidence(scores.T, samples[1]).T
+    some = [np.maximum(counts, 1.0) for counts in samples]
+    left, right = evidence(scores, some[0]), evidence(scores.T, some[1]).T
     weighed = np.where(np.abs(left) <= np.abs(right), left, right)
     silent = np.minimum(samples[0][:, None], samples[1]) < config.min_samples
     cameras = [np.array([end.tracklet.camera for end in ends]) for ends in (ended, begun)]
