@@ -21,7 +21,8 @@ from trackers.stitch import End, Evidence, Place, Transit, find_links, learn_tra
 LEAST_WEIGHT = 1e-3
 NOTHING = Array.of(np.zeros(0, np.float32))
 INHERITED = 0.5
-"""What earlier tracklets showed counts by this share: the latest view of somebody is likest the next."""
+"""What earlier tracklets showed counts by this share: the latest view of somebody is likest the next. Without
+it the bench is left with 1.21 tracklets per person instead of 1.17."""
 EVERY_S = 0.4
 """All pairs are weighed anew when a tracklet ended, else at most this often per camera: a crowd has many."""
 FORGET_S = 60.0
