@@ -35,7 +35,7 @@ CAMERA: Final = "cam1"
 _HEARTBEAT_S: Final = 3.0
 _RUN_S: Final = 900.0
 STAGES: Final = ("source-cam1", "perceive", "track", "embed", "identify", "publish")
-LIVE: Final = "walkers:seed=5,people=2,seconds=86400,size=320x240,fps=10,live=1"
+LIVE: Final = "walkers:seed=5,people=2,seconds=900,size=320x240,fps=10,live=1"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -49,8 +49,13 @@ class Sample:
     """One look at all processes of the pipeline."""
 
     at_s: float
-    resident: int
+    by_process: dict[str, int]
     handles: int
+
+    @property
+    def resident(self) -> int:
+        """Of all processes, in bytes."""
+        return sum(self.by_process.values())
 
 
 def run(arguments: argparse.Namespace) -> BenchResult:
@@ -78,6 +83,7 @@ def run(arguments: argparse.Namespace) -> BenchResult:
         "resident_mb_last": warm[-1].resident / _MB,
         "handles_first": warm[0].handles,
         "handles_last": warm[-1].handles,
+        **{f"grown_mb_{name}": grown for name, grown in _grown(warm).items()},
         "exit_status": status,
         "left_behind": " ".join(left) or "nothing",
     }
@@ -146,6 +152,22 @@ def _await_frames(endpoint: str, process: subprocess.Popen[bytes]) -> None:
                 return
         time.sleep(0.5)
     raise StageDiedError("the pipeline showed no frames")
+
+
+def _grown(samples: list[Sample]) -> dict[str, float]:
+    """By process: from the median of the first tenth of the samples to that of the last, in MB."""
+    part = max(1, len(samples) // 10)
+    return {
+        name: round(
+            float(
+                np.median([sample.by_process.get(name, 0) for sample in samples[-part:]])
+                - np.median([sample.by_process.get(name, 0) for sample in samples[:part]])
+            )
+            / _MB,
+            2,
+        )
+        for name in samples[0].by_process
+    }
 
 
 def _slope_per_hour(samples: list[Sample], values: list[float]) -> float:
