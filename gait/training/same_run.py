@@ -33,6 +33,14 @@ def plain(config: TrainingConfig) -> dict[str, Any]:
     return found
 
 
+def _completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as an earlier version wrote them, with the defaults of those that came later."""
+    try:
+        return plain(msgspec.convert(settings, TrainingConfig))
+    except msgspec.ValidationError:
+        return settings
+
+
 def check_shares(config: TrainingConfig, processes: Processes) -> None:
     """Raises ConfigError where a batch does not divide among the processes."""
     clips = config.sampler.people * config.sampler.clips
@@ -46,7 +54,7 @@ def check_shares(config: TrainingConfig, processes: Processes) -> None:
 
 def check_same_run(facts: Facts, config: TrainingConfig, data: str, processes: Processes, out: Path) -> None:
     """Raises ConfigError, naming what differs: a run goes on as it began or not at all."""
-    now, then = plain(config), facts.config
+    now, then = plain(config), _completed(facts.config)
     different = [
         f"{section}.{key} (then {then.get(section, {}).get(key)!r}, now {value!r})"
         for section, fields in now.items()
