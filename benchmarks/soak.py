@@ -135,8 +135,9 @@ def _watch(
                     ask(endpoint, ControlRequest("resume", {"camera": paused}))
                 paused = CAMERAS[switches % len(CAMERAS)]
                 ask(endpoint, ControlRequest("pause", {"camera": paused}))
-            pids = [process.pid, *running_stages(process.pid).values()]
-            samples.append(Sample(now_s - began_s, sum(map(resident_bytes, pids)), sum(map(handles, pids))))
+            pids = {"supervisor": process.pid, **running_stages(process.pid)}
+            resident = {name: resident_bytes(pid) for name, pid in pids.items()}
+            samples.append(Sample(now_s - began_s, resident, sum(map(handles, pids.values()))))
             bar.set(round(now_s - began_s))
             time.sleep(_SAMPLE_S)
     return samples, switches
