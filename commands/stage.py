@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,7 @@ from commands.process_plan import SOURCE
 from commands.recogniser import maps_of, recogniser, written_by
 from commands.runs import Runs, was_open
 from engines.embed import EmbedStage
-from engines.perceive import PerceiveStage, Perception
-from engines.weights import POSE_DETECTOR, POSE_LANDMARKS
+from engines.perceive import PerceiveStage, Perception, engine_names
 from gait.body import body_of
 from gait.embedder import Embedder
 from gait.identify_stage import IdentifyStage
@@ -269,7 +267,7 @@ def _identify(plan: RunPlan) -> Stage:
         score_map,
         config.identify,
         config_digest=config.digest,
-        engines=engine_names(plan),
+        engines=engine_names(plan.config.perceive),
         linker=Linker(score_map.evidence, config.track.stitch),
         told_against=told_against,
     )
@@ -299,13 +297,3 @@ BUILDERS: dict[str, Callable[[RunPlan], Stage]] = {
     "identify": _identify,
     "publish": _publish,
 }
-
-
-def engine_names(plan: RunPlan) -> dict[str, str | int | float]:
-    """What perceived, for the log: the nets' digests, the runtime and its precision."""
-    return {
-        "detector": POSE_DETECTOR.sha256[:16],
-        "landmarks": POSE_LANDMARKS.sha256[:16],
-        "precision": plan.config.perceive.nets.precision,
-        "runtime": f"openvino {importlib.metadata.version('openvino')}",
-    }

@@ -17,12 +17,12 @@ from engines.measures import frame_sharpness, person_of
 from engines.motion import MotionEstimate
 from engines.outlines import Outliner
 from engines.pose import PoseNet
-from engines.runtimes.choose import choose, load_net
+from engines.runtimes.choose import choose, installed, load_net
 from engines.runtimes.net import Net, NetInfo, NetOptions, PixelInput
 from engines.watch import CameraWatch
-from engines.weights import POSE_DETECTOR, POSE_LANDMARKS, ensure
+from engines.weights import POSE_DETECTOR, POSE_LANDMARKS, Weights, ensure, sha256_of
 from engines.yolo_detector import YoloDetector, YoloNet
-from stream.errors import MessageError
+from stream.errors import MessageError, WeightsError
 from stream.frames import Frames
 from stream.messages import (
     ControlReply,
@@ -70,6 +70,30 @@ def load_nets(config: NetConfig, *, cache: Path | None = None) -> tuple[Net, Net
         _net(ensure(POSE_DETECTOR, cache=cache), config, detector.PIXELS, ()),
         _net(ensure(POSE_LANDMARKS, cache=cache), config, pose.PIXELS, pose.OUTPUTS),
     )
+
+
+def engine_names(config: PerceiveConfig) -> dict[str, str | int | float]:
+    """What perceives, for the log: each net's digest, the runtime, its version and the precision."""
+    runtime, engines = choose(config.nets.runtime).runtime, config.engines
+    names: dict[str, str | int | float] = {
+        "detector": _digest(engines.detector, POSE_DETECTOR),
+        "landmarks": POSE_LANDMARKS.sha256[:16],
+        "precision": config.nets.precision,
+        "runtime": f"{runtime} {installed(runtime)}",
+    }
+    if engines.silhouettes != BLAZEPOSE:
+        names["silhouettes"] = _digest(engines.silhouettes, POSE_LANDMARKS)
+    return names
+
+
+def _digest(path: str, own: Weights) -> str:
+    """The first half of a net's digest; raises WeightsError where its file is missing."""
+    if path == BLAZEPOSE:
+        return own.sha256[:16]
+    try:
+        return sha256_of(Path(path))[:16]
+    except OSError as error:
+        raise WeightsError(f"no such net ({error.strerror})", where=path) from error
 
 
 class _Camera:

@@ -12,10 +12,11 @@ import pytest
 from engines.camera_model import CameraModel, Ground, Lens, write_camera
 from engines.config import EnginesConfig, NetConfig, PerceiveConfig
 from engines.outlines import Outliner
-from engines.perceive import PerceiveStage, Perception, placed
+from engines.perceive import Perception, PerceiveStage, engine_names, placed
 from engines.regions import Region
 from engines.silhouettes import Silhouette
 from engines.watch import Sighting
+from engines.weights import sha256_of
 from engines.yolo import Found
 from engines.yolo_detector import YoloDetector
 from stream.errors import ConfigError, WeightsError
@@ -138,3 +139,15 @@ def test_a_person_message_without_a_place_is_read_as_before() -> None:
     plain = msgspec.to_builtins(person)
     plain.pop("ground")
     assert msgspec.convert(plain, Person).ground is None
+
+
+def test_the_log_names_the_nets_that_ran(tmp_path: Path) -> None:
+    path = yolo_of(tmp_path / "net.onnx", [[1, 2, 3, 4, 0.9, 0]])
+    usual = engine_names(PerceiveConfig(nets=NetConfig(runtime="openvino")))
+    assert usual["runtime"].startswith("openvino 2")
+    chosen = EnginesConfig(detector=str(path), silhouettes=str(path))
+    other = engine_names(PerceiveConfig(nets=NetConfig(runtime="onnxruntime"), engines=chosen))
+    assert other["detector"] == other["silhouettes"] == sha256_of(path)[:16] != usual["detector"]
+    assert other["runtime"].startswith("onnxruntime")
+    with pytest.raises(WeightsError, match="no such net"):
+        engine_names(PerceiveConfig(engines=EnginesConfig(detector=str(tmp_path / "none.onnx"))))
