@@ -88,7 +88,7 @@ def test_a_killed_writer_leaves_a_sound_gallery(tmp_path: Path, key: bytes | Non
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 def test_two_hundred_kills_lose_nothing(tmp_path: Path, key: bytes | None) -> None:
     for seed in range(100):
