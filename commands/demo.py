@@ -84,19 +84,24 @@ def run(arguments: argparse.Namespace) -> int:
 def _many(arguments: argparse.Namespace, config: PipelineConfig) -> int:
     if arguments.seeds < 1:
         raise ConfigError(f"--seeds {arguments.seeds}", wanted="at least 1")
-    runs = []
+    runs: list[DemoRun] = []
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         demo = run_seed(config, seed, arguments.out / f"seed-{seed}")
+        if demo.finished.outcome.hurried:  # a clip cut short is no measurement
+            say(f"stopped after {len(runs)} of {arguments.seeds} seeds")
+            break
         runs.append(demo)
         wrong = [f"{v.person}: {v.text}" for v in demo.verdicts if not v.right]
         say(f"seed {seed}: {'all right' if not wrong else '; '.join(wrong)}")
-        shutil.rmtree(demo.folder)
-    result = _result(runs)
-    if arguments.json:
-        print_json(result.as_dict())
-    else:
-        show(result)
-    return 0
+        if wrong:
+            say(f"kept to look at: {demo.folder}")
+        else:
+            shutil.rmtree(demo.folder)
+    if runs and arguments.json:
+        print_json(_result(runs).as_dict())
+    elif runs:
+        show(_result(runs))
+    return demo.finished.outcome.exit_status
 
 
 def _result(runs: list[DemoRun]) -> BenchResult:
