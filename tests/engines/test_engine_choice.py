@@ -12,7 +12,7 @@ import pytest
 from engines.camera_model import CameraModel, Ground, Lens, write_camera
 from engines.config import EnginesConfig, NetConfig, PerceiveConfig
 from engines.outlines import Outliner
-from engines.perceive import Perception, PerceiveStage, engine_names, placed
+from engines.perceive import PerceiveStage, Perception, engine_names, placed
 from engines.regions import Region
 from engines.silhouettes import Silhouette
 from engines.watch import Sighting
