@@ -38,7 +38,8 @@ Vectors = NDArray[np.float32]
 Frames = NDArray[np.uint8]
 
 FITTED_ON: Final = 120
-VISITS: Final = 3
+VISITS: Final = 2
+"""One to enrol and one to probe: the map is fitted on scores against one template, as it is judged."""
 SIZES: Final = (10, 100, 1000)
 PROBES: Final = 400
 """Strangers, and enrolled people at the most, who probe each gallery."""
@@ -195,18 +196,17 @@ def _real(figures: dict[str, Figure], folder: Path, model: str) -> None:
     probes, seen = _usf(folder / "PrbA.mat")
     people = np.unique(owners)
     fitted_on, enrolled, strangers = people[::2], people[1::4], people[3::4]
-    vectors, whose = np.concatenate([gallery, probes]), np.concatenate([owners, seen])
-    visits = np.repeat(["gallery", "probe"], [len(gallery), len(probes)])
-    mine = np.isin(whose, fitted_on)
-    tracks = LabelledTracks(
-        *(model, vectors[mine], whose[mine].astype(np.str_), visits[mine]),
-        np.full(int(mine.sum()), float(FRAMES)),
-    )
-    known = np.stack([_mean(gallery[owners == person]) for person in enrolled])
-    asked = np.isin(seen, np.concatenate([enrolled, strangers]))
+    first = {person: _mean(gallery[owners == person]) for person in people.tolist()}
+    again = {person: _mean(probes[seen == person]) for person in people.tolist() if (seen == person).any()}
+    mine = [person for person in fitted_on.tolist() if person in again]
+    vectors = np.stack([*(first[person] for person in mine), *(again[person] for person in mine)])
+    whose, visits = np.tile(np.array(mine, dtype=np.str_), 2), np.repeat(["gallery", "probe"], len(mine))
+    tracks = LabelledTracks(model, vectors, whose, visits, np.full(len(whose), float(FRAMES)))
+    asked = [person for person in [*enrolled.tolist(), *strangers.tolist()] if person in again]
     place = {person: at for at, person in enumerate(enrolled.tolist())}
-    owner = np.array([place.get(person, -1) for person in seen[asked].tolist()])
-    trials = Trials(known, probes[asked], owner, seen[asked])
+    owner = np.array([place.get(person, -1) for person in asked])
+    known = np.stack([first[person] for person in enrolled.tolist()])
+    trials = Trials(known, np.stack([again[person] for person in asked]), owner, np.arange(len(asked)))
     figures["usf.people_fitted_on"], figures["usf.enrolled"] = len(fitted_on), len(enrolled)
     _judge(figures, "usf.in_domain", fit(tracks, FPIR, "USF").score_map, trials)
     _judge(figures, "usf.out_of_domain", built_in_map("baseline"), trials)
