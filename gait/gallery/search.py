@@ -211,7 +211,7 @@ def _found(owners: Sequence[str], rows: Iterable[int], scores: Iterable[float]) 
 
 def _nearest(queries: Vectors, vectors: Vectors, count: int) -> tuple[Vectors, Rows]:
     """Scores and rows (Q, count) of the nearest vectors (n, D) to each query (Q, D), best first; exact."""
-    if len(queries) < BATCH or len(vectors) < count * 4:
+    if len(queries) < BATCH or len(vectors) <= BLOCK:
         scores, rows = faiss.knn(queries, vectors, count, metric=faiss.METRIC_INNER_PRODUCT)
         return scores, rows
     best: list[Vectors] = []
