@@ -29,7 +29,7 @@ from gait.training.synthetic import TestWalkers, TrainingWalkers, WalkerSet
 from gait.training.synthetic_box import cohort, without_classifier
 from stream.errors import GaitwayError, WeightsError
 
-COHORT_WALKERS: Final = WalkerSet(people=512, first=70_000_000, sequences=1, side_share=0.7)
+COHORT_WALKERS: Final = WalkerSet(people=256, first=70_000_000, sequences=1, side_share=0.7)
 """Nobody with such a seed is trained on or tested."""
 
 
