@@ -15,7 +15,8 @@ DOCS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob(
 
 
 def commands(text: str) -> list[str]:
-    lines = re.findall(r"^python run_pipeline\.py (.+)$", text, flags=re.M)
+    whole = re.sub(r"\\\n\s*", "", text)  # a shell reads on after a backslash
+    lines = re.findall(r"^python run_pipeline\.py (.+)$", whole, flags=re.M)
     return [line.split("#")[0].strip() for line in lines]
 
 
