@@ -9,7 +9,7 @@ import argparse
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import yaml
@@ -30,7 +30,7 @@ from trackers.config import TrackConfig
 __all__ = ["CameraConfig", "EventsConfig", "GalleryConfig", "PipelineConfig", "load_config"]
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-ANSWERS: Final = ("perceive", "track", "embed", "identify")
+ANSWERS: Final = ("perceive", "track", "embed", "identify", "embedder")
 """The parts that decide what is answered; transport, paths and endpoints do not."""
 
 
@@ -66,6 +66,8 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     track: TrackConfig = TrackConfig()
     embed: EmbedConfig = EmbedConfig()
     identify: IdentifyConfig = IdentifyConfig()
+    # What people are told apart by: averaged silhouettes, or the trained net in the box (docs/MODEL_CARD.md).
+    embedder: Literal["baseline", "shipped"] = "baseline"
 
     @property
     def digest(self) -> str:

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from commands.config import PipelineConfig
 from commands.plan import RunPlan
+from engines.streaming_embedder import StreamingEmbedder
 from gait.baseline import BaselineEmbedder
 from gait.decision_norm import Cohort, built_in_cohort
 from gait.embedder import Embedder, ModelInfo
 from gait.gallery.redact import CHECKPOINTS, LOG, TRACE
+from gait.models.weights import STEM
 from gait.score_map import ScoreMap, built_in_map, chosen_map
 
 
 def recogniser(config: PipelineConfig) -> Embedder:
-    """The same for the pipeline, enrolment and the gallery; today the baseline, whatever is configured."""
-    del config
+    """The same for the pipeline, enrolment and the gallery."""
+    if config.embedder == "shipped":
+        return StreamingEmbedder(STEM)
     return BaselineEmbedder()
 
 
