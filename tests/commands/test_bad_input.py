@@ -149,12 +149,19 @@ def test_nobody_to_subscribe_to(gaitway: Run, tmp_path: Path) -> None:
     refused(result, "none.sock")
 
 
-@pytest.mark.parametrize("words", [(), ("dance",), ("run", "--nonsense"), ("enrol",), ("bench", "nothing")])
+@pytest.mark.parametrize("words", [(), ("dance",), ("run", "--nonsense"), ("bench", "nothing")])
 def test_a_wrong_command_line_shows_the_usage(gaitway: Run, words: tuple[str, ...]) -> None:
     result = gaitway(*words)
     assert result.returncode == 2
     assert "usage:" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_enrolling_nothing_names_what_can_be_enrolled(gaitway: Run) -> None:
+    result = gaitway("enrol")
+    assert result.returncode == 2
+    assert "CLIP" in result.stderr
+    assert "--track" in result.stderr
 
 
 def test_json_output_of_a_good_run_and_what_it_leaves(gaitway: Run, walk: Path, tmp_path: Path) -> None:
