@@ -9,6 +9,7 @@ import pytest
 
 from commands.durations import expiry_ns
 from commands.enrol import _folder, _track_of
+from commands.config import PipelineConfig
 from commands.recogniser import recogniser
 from gait.gallery.config import GalleryConfig
 from run_pipeline import main
@@ -17,7 +18,7 @@ from stream.events import encode_event, sealed
 from stream.messages import Event
 from tests.strategies_gallery import template
 
-MODEL = recogniser(None).model
+MODEL = recogniser(PipelineConfig()).model
 DAY_NS = 24 * 3600 * 10**9
 
 
