@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from commands.config import PipelineConfig
 from commands.durations import expiry_ns
 from commands.enrol import _folder, _track_of
-from commands.config import PipelineConfig
 from commands.recogniser import recogniser
 from gait.gallery.config import GalleryConfig
 from run_pipeline import main
