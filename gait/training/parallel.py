@@ -61,9 +61,15 @@ class Processes:
         together = Features(self._joined(features.embed_1), self._joined(features.embed_2), logits)
         return together, self._joined(labels)
 
-    def loss_to_minimise(self, loss: Tensor) -> Tensor:
-        """Times the processes: gradients are averaged over them, and each has those of its share alone."""
-        return loss * self.count
+    def loss_to_minimise(self, loss: Tensor, features: Features) -> Tensor:
+        """Times the processes: gradients are averaged over them, and each has those of its share alone.
+
+        Several processes wait for a gradient of everything the net put out, also of what no loss uses.
+        """
+        if self.count == 1:
+            return loss
+        outputs = (features.embed_1, features.embed_2, features.logits)
+        return loss * self.count + sum(0 * part.sum() for part in outputs if part is not None)
 
     def _joined(self, mine: Tensor) -> Tensor:
         parts = self._gathered(mine.detach().contiguous())

@@ -56,7 +56,7 @@ class Stepper:
         value = float(loss.total.detach())
         self._check(value, step)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self.scaler.scale(self.processes.loss_to_minimise(loss.total)))
+        torch.autograd.backward(self.scaler.scale(self.processes.loss_to_minimise(loss.total, features)))
         if self.clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.net.parameters(), self.clip_norm)

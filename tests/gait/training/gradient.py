@@ -21,7 +21,7 @@ def gradient() -> str:
         out = trained(frames[mine])[..., None]
         features, everyone = processes.whole(Features(out, out, None), labels[mine])
         loss = triplet(features.embed_1, everyone).value
-        processes.loss_to_minimise(loss).backward()
+        processes.loss_to_minimise(loss, features).backward()
         assert processes.stack(torch.full((3,), float(processes.rank))).shape == (processes.count, 3)
         assert processes.told(7.0 + processes.rank) == 7.0
     assert net.weight.grad is not None

@@ -48,6 +48,11 @@ def test_two_processes_have_the_gradient_of_the_whole_batch() -> None:
     assert together(2, "-m", "tests.gait.training.gradient") == [gradient(), gradient()]
 
 
+def test_two_processes_train_a_net_whose_neck_no_loss_uses(tmp_path) -> None:
+    first, second = together(2, "-m", "tests.gait.training.neckless", str(tmp_path))
+    assert first == second
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_model_and_resume_it(tmp_path) -> None:
     """Both end with the same weights; from an earlier checkpoint on, again the same."""
