@@ -1,7 +1,7 @@
 """Hours in one go: four cameras, one switched off and on all the time; does anything grow?
 
-The cameras are rendered once, in real time from memory as a camera would send them: every ``--switch``
-seconds another one is paused and later resumed, so that runs, tracks, rings and connections come and go.
+The cameras are walkers rendered as they go, in real time: every ``--switch`` seconds another one is paused
+and later resumed, so that runs, tracks, rings and connections come and go.
 Measured from a third of the time on (the warm-up): resident memory of every process, less what they share,
 and open descriptors; the slope is a least-squares line over all samples. ``--seconds 3600`` at length.
 """

@@ -94,10 +94,10 @@ def _plain(found: Found) -> dict[str, str | int | float]:
 def untrained(weights: Path) -> Any:
     """A net of the same form with random weights: what its form alone tells apart."""
     torch, checkpoints = needing_extra("torch"), needing_extra("gait.models.checkpoints")
-    registry = needing_extra("gait.models.registry")
+    families = needing_extra("gait.models.registry")
     trained = checkpoints.load(weights)
     torch.manual_seed(UNTRAINED_SEED)
-    return registry.family(trained.family).build(trained.config)
+    return families.family(trained.family).build(trained.config)
 
 
 def judge(subject: Subject, passes: list[Pass], change: Control) -> list[Found]:

@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    registry = needing_extra("gait.models.registry")
-    found = {name: registry.family(name) for name in registry.names()}
+    families = needing_extra("gait.models.registry")
+    found = {name: families.family(name) for name in families.names()}
     if arguments.json:
         print_json({n: {"sizes": list(f.sizes), "summary": f.summary} for n, f in found.items()})
         return 0

@@ -73,9 +73,9 @@ def test_the_report_fetches_nothing_and_escapes_what_it_shows(data, tmp_path, ca
 
 
 def test_a_net_goes_through_the_same_door(data, tmp_path, capsys) -> None:
-    registry = pytest.importorskip("gait.models.registry")
+    families = pytest.importorskip("gait.models.registry")
     checkpoints = pytest.importorskip("gait.models.checkpoints")
-    weights = checkpoints.save(registry.build("deepgaitv2"), tmp_path / "walk")
+    weights = checkpoints.save(families.build("deepgaitv2"), tmp_path / "walk")
     run("--weights", weights, "--data", data, "--protocol", "casia-b", "--metric", "cosine", "--json")
     found = json.loads(capsys.readouterr().out)
     assert found["embedder"] == "deepgaitv2 (walk.safetensors)"
@@ -109,14 +109,14 @@ def test_missing_weights_and_data_are_named(data, tmp_path, monkeypatch) -> None
 
 
 def test_a_net_of_skeletons_refuses_silhouettes(data, tmp_path) -> None:
-    registry = pytest.importorskip("gait.models.registry")
+    families = pytest.importorskip("gait.models.registry")
     checkpoints = pytest.importorskip("gait.models.checkpoints")
     for family, reason in (
         ("gaitgraph2", "2D joints"),
         ("skeletongait", "2D joints"),
         ("siamesegait", "3D joints"),
     ):
-        weights = checkpoints.save(registry.build(family), tmp_path / family)
+        weights = checkpoints.save(families.build(family), tmp_path / family)
         with pytest.raises(GaitwayError, match=f"no {reason}"):
             run("--weights", weights, "--data", data, "--protocol", "casia-b")
 

@@ -51,8 +51,8 @@ def test_a_clip_that_shows_nothing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_baseline_and_a_net_are_judged_alike_and_the_missing_pass_is_a_miss_of_both() -> None:
-    registry = pytest.importorskip("gait.models.registry")
-    family = registry.family("silskeletongait")
+    families = pytest.importorskip("gait.models.registry")
+    family = families.family("silskeletongait")
     fields = {"channels": (4, 4, 4, 4), "blocks": (1, 1, 1, 1), "embedding": 8, "stem_stride": 2}
     net = family.build(family.config(**fields))
     simple = kth.judge(baseline("average-silhouette"), passes(), control(""))

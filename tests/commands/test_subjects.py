@@ -113,9 +113,9 @@ def test_a_config_that_is_not_there_is_named(data, tmp_path) -> None:
 
 
 def test_the_feature_after_the_neck_has_unit_strips() -> None:
-    registry = pytest.importorskip("gait.models.registry")
+    families = pytest.importorskip("gait.models.registry")
     config = {"channels": (4, 4, 4, 4), "embedding": 4, "height": 32, "width": 24}
-    net = registry.build("deepgaitv2", "tiny", **config)
+    net = families.build("deepgaitv2", "tiny", **config)
     walk = make_walk(np.full((2, 32, 24), 255, np.uint8))
     before, after = (embedder_of(net, name)(walk) for name in ("embed_1", "embed_2"))
     assert before.shape == after.shape == (8, 4)
