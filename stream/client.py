@@ -274,7 +274,10 @@ class Subscriber:
         socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
         socket.rcvhwm = 100_000
         socket.maxmsgsize = 64 * 1024 * 1024
-        socket.heartbeat_ivl, socket.heartbeat_timeout = 2000, 10_000  # a pipeline whose machine is gone
+        # Notices a pipeline whose machine is gone. Not ZeroMQ's heartbeats: behind a slow reader they abort
+        # the process (libzmq issue 3937).
+        socket.tcp_keepalive, socket.tcp_keepalive_idle = 1, 5
+        socket.tcp_keepalive_intvl, socket.tcp_keepalive_cnt = 2, 3
         try:
             if self._keys is not None:
                 socket.curve_serverkey = self._keys.server

@@ -379,3 +379,29 @@ def test_terminate_returns_at_once_when_all_sockets_are_closed(tmp_path: Path) -
     terminate()
     assert time.monotonic() - began_s < 1
     assert os.listdir(tmp_path) == []
+
+
+def test_a_peer_that_hangs_up_on_a_slow_reader_does_not_end_its_process(tmp_path: Path) -> None:
+    """ZeroMQ's own heartbeats did: libzmq aborts on one that comes due between hang-up and reading."""
+    where = f"ipc://{tmp_path}/slow.sock"
+    program = (
+        "import sys, zmq; from stream.bus import Limits, open_socket\n"
+        f"reader = open_socket(zmq.PULL, {where!r}, bind=True, limits=Limits(hwm=1, linger_s=0))\n"
+        "print(len(reader.recv()), flush=True); sys.stdin.read(); print(len(reader.recv()), flush=True)\n"
+        "reader.close(); zmq.Context.instance().term()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        sender = open_socket(zmq.PUSH, where, bind=False, limits=Limits(hwm=20_000, linger_s=0))
+        for _ in range(20_000):
+            sender.send(bytes(200))
+        assert reader.stdout.readline() == b"200\n"
+        sender.close(linger=0)
+        with pytest.raises(subprocess.TimeoutExpired):  # heartbeats came every 2 s
+            reader.wait(3)
+        reader.stdin.close()
+        assert reader.stdout.readline() == b"200\n"
+        assert reader.wait(30) == 0
