@@ -18,6 +18,7 @@ BENCHES = {
     "engines": "a gait net's window in each runtime and precision, beside torch eager",
     "embedding": "what a new answer at every hop costs, and whether it is exact",
     "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
+    "transport": "1080p frames and tokens over one hop: ours, memcpy, pyzmq, imagezmq",
     "soak": "cameras switched off and on for an hour (a minute unless told): does anything grow?",
     "chaos": "kill and stop every process at random: is the log that of an undisturbed run?",
     "tracking": "windows, ids and switches against a known tracker",

@@ -45,6 +45,8 @@ from stream.sockets import (
     check_endpoint,
     listening,
     open_socket,
+    readable,
+    receive_two,
     remove_ipc,
     terminate,
 )
@@ -72,6 +74,7 @@ _HEAD: Final = 9  # one letter and a number of 8 bytes
 _NUMBER_LIMIT: Final = 1 << 63
 _LOOK_FOR_STOP_MS: Final = 50
 _PROBE_S: Final = 0.25  # a sender that hears nothing for so long asks
+_QUIET_S: Final = 0.02  # without a message: then what was handled is said, be it less than a batch
 _MAX_SENDERS: Final = 256
 _MAX_KEPT: Final = 8192  # messages of a durable sender that no checkpoint covers: then it waits for one
 
@@ -182,16 +185,22 @@ class Outlet:
         """
         self._stopped = stopped
         waits = not self._live or isinstance(message, EndOfStream)
-        if 2 * self._under_way >= self._limits.hwm or len(self._kept) >= _MAX_KEPT:
+        if self._full:
             self._listen(0)
-        while self._under_way >= self._limits.hwm or len(self._kept) >= _MAX_KEPT:
+        while self._full:
             if not waits or stopped():
                 return False
             self._listen(_LOOK_FOR_STOP_MS)
         frame = _frame(b"D", self._covered + len(self._kept) + 1, encode(message))
         self._kept.append(frame)
         self._say(frame)
+        if 2 * self._under_way >= self._limits.hwm:  # now, so that the next need not wait for it
+            self._listen(0)
         return True
+
+    @property
+    def _full(self) -> bool:
+        return self._under_way >= self._limits.hwm or len(self._kept) >= _MAX_KEPT
 
     def tend(self) -> None:
         """Take in what the receiver said, and send again what it asks for; never waits."""
@@ -211,23 +220,22 @@ class Outlet:
 
     def _listen(self, timeout_ms: int) -> None:
         """Take in what the receiver said; ask it where it has been silent for long."""
-        if not self._socket.poll(timeout_ms):
+        if not readable(self._socket, timeout_ms):
             if self._kept and time.monotonic() - self._heard_s > _PROBE_S:
                 self._heard_s = time.monotonic()
                 self._say(_frame(b"P", self._covered + len(self._kept)))
             return
         self._heard_s = time.monotonic()
         repeat = False
-        with contextlib.suppress(zmq.Again):
-            while True:
-                word, number = _read_frame(self._socket.recv(zmq.DONTWAIT))
-                number = min(number, self._covered + len(self._kept))
-                repeat = repeat or word == b"L"
-                # A receiver that went back to its checkpoint asks for what it had handled before.
-                self._handled = max(number, self._covered if word == b"L" else self._handled)
-                while self._covered < number and (word == b"C" or not self._durable):
-                    self._kept.popleft()
-                    self._covered += 1
+        while readable(self._socket):
+            word, number = _read_frame(self._socket.recv(zmq.DONTWAIT))
+            number = min(number, self._covered + len(self._kept))
+            repeat = repeat or word == b"L"
+            # A receiver that went back to its checkpoint asks for what it had handled before.
+            self._handled = max(number, self._covered if word == b"L" else self._handled)
+            while self._covered < number and (word == b"C" or not self._durable):
+                self._kept.popleft()
+                self._covered += 1
         if repeat and self._under_way:
             self._say(_frame(b"O", self._handled + 1))
             for frame in islice(self._kept, self._handled - self._covered, None):
@@ -255,28 +263,29 @@ class Inlet:
         positions: Mapping[bytes, int] | None = None,
     ) -> None:
         """Listen; ``positions``: what a checkpoint of this receiver covers, as ``positions()`` said then."""
-        self._limits = limits
+        self._batch, self._untold, self._taken_s = max(1, limits.hwm // 3), 0, 0.0
         self._peers = {name: _Peer(last + 1, last) for name, last in (positions or {}).items()}
         self._socket = open_socket(zmq.ROUTER, endpoint, bind=True, limits=_roomy(limits), keys=keys)
         self.endpoint = bound_endpoint(self._socket)
 
     def receive(self, timeout_s: float) -> Message | None:
         """The next message, or None after ``timeout_s``; raises MessageError for bytes that are none."""
+        if self._untold >= self._batch:
+            self._tell()
         deadline_s = time.monotonic() + timeout_s
-        self._tell(max(1, self._limits.hwm // 4))
         while True:
-            try:
-                parts = self._socket.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                self._tell(1)
-                left_s = deadline_s - time.monotonic()
-                if left_s <= 0:
-                    return None
-                self._socket.poll(int(left_s * 1000) + 1)
-            else:
-                data = self._take(parts)
+            with contextlib.suppress(zmq.Again):  # tried first: on a message's way it is faster than to ask
+                data = self._take(receive_two(self._socket))
                 if data is not None:
                     return decode(data)
+                continue
+            now_s = time.monotonic()
+            if self._untold and now_s - self._taken_s >= _QUIET_S:
+                self._tell()
+            if now_s >= deadline_s:
+                return None
+            until_s = min(deadline_s, self._taken_s + _QUIET_S) if self._untold else deadline_s
+            readable(self._socket, int((until_s - now_s) * 1000) + 1)
 
     def positions(self) -> dict[bytes, int]:
         """The number of the last message taken from each sender."""
@@ -293,7 +302,7 @@ class Inlet:
 
     def close(self) -> None:
         """Say that all was handled, and close."""
-        self._tell(1)
+        self._tell()
         self._socket.close(linger=1000)
         remove_ipc(self.endpoint)
 
@@ -314,6 +323,8 @@ class Inlet:
             self._answer(sender, b"L" if number >= peer.expected else b"A", peer.expected - 1)
         elif word == b"D" and number == peer.expected:
             peer.expected += 1
+            self._untold += 1
+            self._taken_s = time.monotonic()
             return memoryview(frame)[_HEAD:]
         elif word == b"D" and number > peer.expected and not peer.asked:
             peer.asked = True
@@ -325,10 +336,11 @@ class Inlet:
             del self._peers[next(iter(self._peers))]
         self._peers[sender] = _Peer(expected=first, told=first - 1)
 
-    def _tell(self, least: int) -> None:
-        """Acknowledge to the senders of whose messages ``least`` were handled since they were last told."""
+    def _tell(self) -> None:
+        """Acknowledge to each sender what was handled since it was last told."""
+        self._untold = 0
         for sender, peer in self._peers.items():
-            if peer.expected - 1 - peer.told >= least:
+            if peer.expected - 1 > peer.told:
                 peer.told = peer.expected - 1
                 self._answer(sender, b"A", peer.told)
 

@@ -16,6 +16,7 @@ import zmq
 from stream.bus import CurveKeys, Limits, Socket, bound_endpoint, listening, open_socket, remove_ipc
 from stream.errors import GaitwayError, MessageError, ResourceError
 from stream.messages import ControlReply, ControlRequest, decode, encode
+from stream.sockets import readable
 
 Answer = Callable[[ControlRequest], ControlReply]
 
@@ -33,10 +34,9 @@ class ControlServer:
     def serve(self, answer: Answer) -> int:
         """Answer what was asked meanwhile, without waiting; how many questions that were."""
         for served in range(_PER_TURN):
-            try:
-                peer, *parts = self.socket.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
+            if not readable(self.socket):
                 return served
+            peer, *parts = self.socket.recv_multipart(zmq.DONTWAIT)
             reply = encode(_answer_parts(parts, answer))
             with contextlib.suppress(zmq.Again):  # an asker that does not read its answers loses them
                 self.socket.send_multipart([peer, *parts[:-1], reply], zmq.DONTWAIT)

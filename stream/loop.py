@@ -23,10 +23,10 @@ from stream.checkpoint import Checkpoint, Keeper
 from stream.control import ControlServer
 from stream.errors import GaitwayError, MessageError, StageDiedError
 from stream.ledger import UNATTRIBUTED, Count, Drop, StageLedger
-from stream.merge import wait_for
 from stream.messages import ControlReply, ControlRequest, EndOfStream, Event, FrameMessage, Message, People
 from stream.punctual import SkippedFrameError
 from stream.ringfile import StaleFrameError
+from stream.sockets import wait_for
 from stream.stage import Stage
 from stream.stop import Level, Stop
 from stream.trace import TraceWriter

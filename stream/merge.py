@@ -12,11 +12,10 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
-import zmq
-
 from stream.bus import Receiver, Socket
 from stream.errors import ConfigError, MessageError
 from stream.messages import ControlReply, ControlRequest, EndOfStream, Event, FrameMessage, Message
+from stream.sockets import wait_for
 
 
 class Merge:
@@ -124,14 +123,6 @@ class Merge:
                 wanted=f"frames of {camera} or their end",
             )
         return message
-
-
-def wait_for(sockets: list[Socket], timeout_s: float) -> None:
-    """Sleep until one of the sockets has something to read, at most ``timeout_s``."""
-    poller = zmq.Poller()
-    for waited in sockets:
-        poller.register(waited, zmq.POLLIN)
-    poller.poll(int(timeout_s * 1000) + 1)
 
 
 def _camera(message: FrameMessage | EndOfStream) -> str:

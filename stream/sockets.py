@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,10 @@ Socket = zmq.Socket[bytes]
 
 MAX_IPC_PATH: Final = 107  # sockaddr_un on Linux, less the closing zero
 _TRANSPORTS: Final = ("inproc", "ipc", "tcp")
+# Plain numbers: pyzmq's own are enumerations, slow to combine, and these stand on the way of every message.
+_POLLIN: Final = int(zmq.POLLIN)
+_DONTWAIT: Final = int(zmq.DONTWAIT)
+_RCVMORE: Final = int(zmq.RCVMORE)
 _closers: list[Callable[[], None]] = []
 
 
@@ -106,6 +110,27 @@ def listening(endpoint: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def readable(socket: Socket, timeout_ms: int = 0) -> bool:
+    """Whether there is something to read, now or within ``timeout_ms``; ``Socket.poll`` in half its time."""
+    return bool(zmq.zmq_poll([(socket, _POLLIN)], timeout_ms))
+
+
+def wait_for(sockets: Sequence[Socket], timeout_s: float) -> None:
+    """Sleep until one of the sockets has something to read, at most ``timeout_s``."""
+    zmq.zmq_poll([(socket, _POLLIN) for socket in sockets], int(timeout_s * 1000) + 1)
+
+
+def receive_two(socket: Socket) -> list[bytes]:
+    """The next message of a ROUTER: its sender, and what should be one part; raises zmq.Again at once.
+
+    As ``recv_multipart``, in half its time.
+    """
+    parts = [socket.recv(_DONTWAIT), socket.recv(_DONTWAIT)]
+    while socket.get(_RCVMORE):
+        parts.append(socket.recv(_DONTWAIT))
+    return parts
 
 
 def remove_ipc(endpoint: str) -> None:
