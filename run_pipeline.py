@@ -62,6 +62,9 @@ VERBS = {
     "prepare": Verb(
         "prepare", "bring a data set into our form", "prepare casia-b GaitDatasetB-silh data/casia-b"
     ),
+    "augment": Verb(
+        "augment", "put other clothes on a data set's walks", "augment data/casia-b data/casia-b-clothes"
+    ),
     "train": Verb("train", "train a gait model from a configuration", "train configs/siamese_synthetic.yaml"),
     "evaluate": Verb(
         "evaluate",

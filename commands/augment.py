@@ -1,0 +1,75 @@
+"""``run_pipeline.py augment SRC DST``: the same walks in other clothes, to train on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from commands.cli import add_json_argument, print_json, progress, say
+from gait.data.errors import DataError
+from gait.data.prepare import REPORT, Report
+from gait.data.store import DataSet
+from gait.training.clothing import dressed
+from gait.training.clothing.shares import LEDGER, Wanted, is_variant, source_of
+
+METHODS: Final = {
+    "outline": "silhouettes and joints of a prepared data set: coats, skirts, trousers, bags, hoods",
+}
+_TOLD: Final = 10
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What is dressed, where it goes, how much of it."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    listed = "\n".join(f"  {name:<12}{text}" for name, text in METHODS.items())
+    parser.description = f"{parser.description or ''}\n\nmethods:\n{listed}"
+    parser.add_argument("source", type=Path, metavar="SRC", help="a folder that `prepare` wrote")
+    parser.add_argument("folder", type=Path, metavar="DST", help="where to write; taken up again if begun")
+    parser.add_argument("--method", choices=METHODS, default="outline", help="how (default outline)")
+    parser.add_argument(
+        "--share", type=float, default=0.25, metavar="SHARE", help="of the training tracks (default 0.25)"
+    )
+    parser.add_argument("--variants", type=int, default=10, metavar="N", help="of each of them (default 10)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed, the same clothes (default 0)")
+    parser.add_argument("--sheets", action="store_true", help="write contact sheets to look at")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that draw (default: the cores)")
+    add_json_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Dress, say what was left out and why."""
+    if arguments.source.resolve() == arguments.folder.resolve():
+        raise DataError("SRC and DST are the same folder", where=str(arguments.folder))
+    if arguments.workers is not None and arguments.workers < 1:
+        raise DataError(f"--workers {arguments.workers}", wanted="1 or more")
+    wanted = Wanted(arguments.share, arguments.variants, arguments.seed)
+    with progress("dressing", None) as step:
+        report = dressed.dress(
+            arguments.source, arguments.folder, wanted, workers=arguments.workers, progress=step.set
+        )
+    if arguments.sheets:
+        with progress("sheets", None) as step:
+            count = dressed.write_sheets(arguments.folder, progress=step.set)
+        say(f"{count} contact sheets in {arguments.folder / dressed.SHEETS}")
+    _tell(arguments, report)
+    return 0
+
+
+def _tell(arguments: argparse.Namespace, report: Report) -> None:
+    made = [entry for entry in DataSet.open(arguments.folder).entries if is_variant(entry)]
+    if arguments.json:
+        print_json({**msgspec.to_builtins(report), "made": len(made), "folder": str(arguments.folder)})
+        return
+    sources = {source_of(entry) for entry in made}
+    kept = report.sequences - len(made)
+    say(
+        f"{len(made)} tracks in new clothes, made from {len(sources)}, beside {kept} as they were; "
+        f"{arguments.folder / LEDGER} says what is worn in each"
+    )
+    for dropped in report.dropped[:_TOLD]:
+        say(f"left out {dropped.where}: {dropped.reason}")
+    if report.dropped:
+        say(f"{len(report.dropped)} tracks left out in all: see {arguments.folder / REPORT}")
