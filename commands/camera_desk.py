@@ -1,4 +1,4 @@
-"""Cameras of a running pipeline: answers ``run_pipeline.py cameras`` beside the supervisor."""
+"""Answers for a running pipeline beside its supervisor: how it stands, and orders about its cameras."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from commands.plan import RunPlan, is_live, write_plan
 from commands.process_plan import SOURCE, process_plan
 from stream.control import ControlServer
 from stream.errors import ConfigError, GaitwayError
+from stream.health import health
 from stream.ledger import Ledger
+from stream.look import CameraState, Overseen, Status
 from stream.messages import ControlReply, ControlRequest
 from stream.sources import SourceOptions, redact
 from stream.supervisor import Supervisor
 
 ORDERS: Final = ("list", "attach", "detach", "pause", "resume")
+STATUS: Final = "status"
+"""Answered with a ``Status`` and a ``Health``; asked by `run_pipeline.py top`."""
 _LOOK_MS: Final = 100
 
 
@@ -26,6 +30,7 @@ class CameraDesk:
 
     def __init__(self, plan: RunPlan, supervisor: Supervisor, ledger: Ledger) -> None:
         self._plan, self._supervisor, self._ledger = plan, supervisor, ledger
+        self._overseen = Overseen(plan.pipeline, ledger)
         self._leaving: set[str] = set()
         self._over = threading.Event()
         self._ready = threading.Event()
@@ -41,6 +46,15 @@ class CameraDesk:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+
+    def status(self) -> Status:
+        """How the pipeline stands; from any thread."""
+        plan, paused = self._plan, self._supervisor.paused
+        states = {
+            name: CameraState(redact(camera.source), name in plan.live_cameras, SOURCE + name in paused)
+            for name, camera in plan.config.cameras.items()
+        }
+        return self._overseen.status(self._supervisor.look(), states)
 
     def _serve(self) -> None:
         try:
@@ -58,6 +72,10 @@ class CameraDesk:
     def answer(self, request: ControlRequest) -> ControlReply:
         """Do what was asked; raises GaitwayError where it cannot be done."""
         name = str(request.arguments.get("camera", ""))
+        if request.verb == STATUS:
+            status = self.status()
+            verdict = health(status, self._plan.config.health_limits)
+            return ControlReply(ok=True, result=msgspec.to_builtins({"status": status, "health": verdict}))
         if request.verb == "list":
             return ControlReply(ok=True, result={"cameras": [self._state(one) for one in self._plan.cameras]})
         if request.verb == "attach":
@@ -70,7 +88,7 @@ class CameraDesk:
         elif request.verb in ("pause", "resume"):
             self._supervisor.tell(self._running(name), request.verb)
         else:
-            raise ConfigError(f"no such order: {request.verb[:40]!r}", wanted=", ".join(ORDERS))
+            raise ConfigError(f"no such order: {request.verb[:40]!r}", wanted=", ".join((*ORDERS, STATUS)))
         return ControlReply(ok=True, result={"camera": name})
 
     def _attached(self) -> list[str]:

@@ -27,7 +27,7 @@ _MARK: Final = "run.json"
 
 
 STAYS: Final = {
-    PerceiveStage: ("_frames", "_perception"),
+    PerceiveStage: ("_frames", "_perception", "_figures"),
     TrackStage: ("_shape", "_config"),
     EmbedStage: ("_embedder", "_config"),
     IdentifyStage: (

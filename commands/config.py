@@ -23,6 +23,8 @@ from gait.identify_stage import IdentifyConfig
 from stream.bus import check_endpoint
 from stream.config import StreamConfig
 from stream.errors import ConfigError
+from stream.health import HealthLimits
+from stream.monitor import MonitorConfig
 from stream.security import SecurityConfig
 from stream.sources import SourceOptions, redact
 from trackers.config import TrackConfig
@@ -62,12 +64,18 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: EventsConfig = EventsConfig()
     stream: StreamConfig = StreamConfig()
     security: SecurityConfig = SecurityConfig()
+    monitor: MonitorConfig = MonitorConfig()
     perceive: PerceiveConfig = PerceiveConfig()
     track: TrackConfig = TrackConfig()
     embed: EmbedConfig = EmbedConfig()
     identify: IdentifyConfig = IdentifyConfig()
     # What people are told apart by: averaged silhouettes, or the trained net in the box (docs/MODEL_CARD.md).
     embedder: Literal["baseline", "shipped"] = "baseline"
+
+    @property
+    def health_limits(self) -> HealthLimits:
+        """What counts as well."""
+        return self.monitor.limits(self.stream.heartbeat_s)
 
     @property
     def digest(self) -> str:
@@ -89,6 +97,7 @@ def load_config(path: Path | None, overrides: list[str]) -> PipelineConfig:
         check_endpoint(
             endpoint, bind=True, secured=bool(config.security.keys) and endpoint.startswith("tcp://")
         )
+    _ = config.monitor.address
     return config
 
 

@@ -24,6 +24,7 @@ from commands.stage import stage_runner
 from stream.checkpoint import forget
 from stream.errors import ConfigError, ResourceError
 from stream.ledger import Count, Ledger
+from stream.monitor import Monitor
 from stream.runner import StagePlan
 from stream.supervisor import Outcome, Supervisor
 
@@ -85,8 +86,10 @@ def run_plan(
             around.enter_context(
                 _Watch(ledger, plan, around.enter_context(progress(what, expected_frames)).set)
             )
-            if plan.durable and not plan.recorded:
-                around.enter_context(CameraDesk(plan, supervisor, ledger))
+            if plan.last == "publish":
+                desk = CameraDesk(plan, supervisor, ledger)
+                around.enter_context(desk)
+                _open_monitor(around, plan, desk)
             outcome = supervisor.run()
     finally:
         ledger.close()
@@ -94,6 +97,13 @@ def run_plan(
     if plan.durable and outcome.error is None and not outcome.hurried:
         forget(plan.checkpoints)
     return Finished(plan, outcome)
+
+
+def _open_monitor(around: ExitStack, plan: RunPlan, desk: CameraDesk) -> None:
+    """Where the configuration names a port: metrics and health over HTTP."""
+    address = plan.config.monitor.address
+    if address is not None:
+        around.enter_context(Monitor(address, desk.status, plan.config.health_limits))
 
 
 def _set_aside(log: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -25,6 +26,7 @@ from stream.checkpoint import Keeper
 from stream.control import ControlServer
 from stream.errors import ConfigError, SourceError
 from stream.feed import FeedOptions, feed
+from stream.figures import Figure, Watch
 from stream.frames import FrameReader, Frames, FrameWriter
 from stream.ledger import Count, Ledger, StageLedger
 from stream.life import Life, run_process
@@ -121,6 +123,7 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
                 budget_s=asked.options.budget_s if is_camera(asked.source) else math.inf,
                 first=first,
                 begins=runs.begin if runs is not None else lambda _: None,
+                watch=_watch(plan, rows, life),
             )
             feed(source, writer, outlet, rows, life.stop, options, reopen)
         finally:
@@ -166,13 +169,14 @@ def _open_camera(plan: RunPlan, camera: str) -> tuple[Source, Reconnect | None]:
 
 def _run_stage(plan: RunPlan, name: str, life: Life) -> None:
     stage, keeper = with_keeper(plan, name, BUILDERS[name](plan))
-    ports = _ports(plan, name, keeper, life)
+    rows = Ledger.open(plan.ledger).stage(name)
+    ports = replace(_ports(plan, name, keeper, life), watch=_watch(plan, rows, life))
     loop = StageLoop(
         name,
         stage,
         ports,
         cameras=plan.cameras,
-        ledger=Ledger.open(plan.ledger).stage(name),
+        ledger=rows,
         stop=life.stop,
         drain_s=plan.config.stream.drain_s,
         keeper=keeper,
@@ -204,6 +208,11 @@ def _ports(plan: RunPlan, name: str, keeper: Keeper | None, life: Life) -> Ports
     )
 
 
+def _watch(plan: RunPlan, rows: StageLedger, life: Life) -> Watch:
+    """Who measures the stage; an age means something where the camera's time is this host's."""
+    return Watch(rows.meters, life.tell, recorded=set(plan.cameras) - set(plan.live_cameras))
+
+
 def _order(plan: RunPlan) -> list[str]:
     """In a replay: whose message came after whose."""
     return [camera_of(line) for line in read_order(Path(plan.replay))] if plan.replay else []
@@ -229,12 +238,16 @@ class Newcomers:
 def _perceive(plan: RunPlan) -> Stage:
     folder = plan.config.stream.shared_memory
     reader = FrameReader(folder=Path(folder) if folder else None)
-    frames: Frames = reader if plan.recorded else PunctualFrames(reader, _budgets(plan))
+    frames: Frames = reader
+    figures: Callable[[], Iterable[Figure]] = tuple
+    if not plan.recorded:
+        frames = punctual = PunctualFrames(reader, _budgets(plan))
+        figures = punctual.figures
     perception = Perception.load(plan.config.perceive)
     if not plan.record:
-        return PerceiveStage(frames, perception)
+        return PerceiveStage(frames, perception, figures)
     recorder = Recorder(Path(plan.record))
-    return RecordedStage(PerceiveStage(RecordedFrames(frames, recorder), perception), recorder)
+    return RecordedStage(PerceiveStage(RecordedFrames(frames, recorder), perception, figures), recorder)
 
 
 def _budgets(plan: RunPlan) -> dict[str, Budget]:

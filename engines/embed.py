@@ -15,6 +15,7 @@ import numpy as np
 
 from gait.embedder import Answer, Embedder, Lagging
 from stream.errors import MessageError
+from stream.figures import Figure
 from stream.messages import (
     Array,
     Box,
@@ -105,6 +106,11 @@ class EmbedStage(PassiveStage):
         model = self._embedder.model
         held: dict[str, Any] = {"tracklets": len(self._follows), "refused": self._refused}
         return ControlReply(ok=True, result=held | {"model": model.name, "digest": model.digest})
+
+    def figures(self) -> Iterable[Figure]:
+        """How many tracklets are held, and how many of the embedder's answers were refused."""
+        yield Figure("tracklets_embedded", len(self._follows))
+        yield Figure("embeddings_refused", self._refused)
 
     def close(self) -> None:
         """Forget every tracklet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ from engines.watch import CameraWatch
 from engines.weights import POSE_DETECTOR, POSE_LANDMARKS, Weights, ensure, sha256_of
 from engines.yolo_detector import YoloDetector, YoloNet
 from stream.errors import MessageError, WeightsError
+from stream.figures import Figure
 from stream.frames import Frames
 from stream.messages import (
     ControlReply,
@@ -107,10 +108,15 @@ class _Camera:
 
 
 class PerceiveStage:
-    """FrameToken -> People; keeps no frames, and one small state per camera."""
+    """FrameToken -> People; keeps no frames, and one small state per camera.
 
-    def __init__(self, frames: Frames, perception: Perception) -> None:
-        self._frames, self._perception = frames, perception
+    ``figures`` says how things stand with the frames.
+    """
+
+    def __init__(
+        self, frames: Frames, perception: Perception, figures: Callable[[], Iterable[Figure]] = tuple
+    ) -> None:
+        self._frames, self._perception, self._figures = frames, perception, figures
         self._cameras: dict[tuple[str, str], _Camera] = {}
 
     def handle(self, message: FrameMessage) -> Iterable[FrameMessage]:
@@ -130,6 +136,10 @@ class PerceiveStage:
         if request.verb != "describe":
             return ControlReply(ok=False, error=f"this stage knows no request {request.verb!r}")
         return ControlReply(ok=True, result={"nets": msgspec.to_builtins(self._perception.nets)})
+
+    def figures(self) -> Iterable[Figure]:
+        """What is said of the frames: whether any are thinned out."""
+        return self._figures()
 
     def close(self) -> None:
         """Forget every camera."""

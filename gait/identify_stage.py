@@ -25,6 +25,7 @@ from gait.identify_events import NANOSECONDS, About, Details, EventWriter, conti
 from gait.identify_tracks import Life, Linker, Parted, track_record
 from gait.score_map import ScoreMap
 from stream.errors import GalleryError, MessageError
+from stream.figures import Figure
 from stream.messages import (
     ControlReply,
     ControlRequest,
@@ -146,6 +147,12 @@ class IdentifyStage:
         if self._index.refresh():
             self._forget_removed(set(reply.result.get("tracks", ())))
         return reply
+
+    def figures(self) -> Iterable[Figure]:
+        """How large the gallery is, and how often it has changed."""
+        yield Figure("gallery_people", self._index.size)
+        yield Figure("gallery_templates", self._index.templates)
+        yield Figure("gallery_epoch", self._index.epoch)
 
     def _forget_removed(self, tracklets: Collection[str]) -> None:
         """Let go of what tracks showed of people who are gone, or who were enrolled from these tracklets."""

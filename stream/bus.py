@@ -122,6 +122,11 @@ class Sender(Protocol):
         """Send one message; False where it was not sent, and the caller counts the drop."""
         ...
 
+    @property
+    def under_way(self) -> int:
+        """How many messages were sent that the receiver has not said to have handled."""
+        ...
+
     def close(self) -> None:
         """Wait until what was sent has been handled, then close."""
         ...
@@ -175,7 +180,8 @@ class Outlet:
         return Sent(self._name, self._covered, tuple(self._kept))
 
     @property
-    def _under_way(self) -> int:
+    def under_way(self) -> int:
+        """How many messages were sent that the receiver has not said to have handled."""
         return self._covered + len(self._kept) - self._handled
 
     def send(self, message: Message, stopped: Callable[[], bool] = never) -> bool:
@@ -194,13 +200,13 @@ class Outlet:
         frame = _frame(b"D", self._covered + len(self._kept) + 1, encode(message))
         self._kept.append(frame)
         self._say(frame)
-        if 2 * self._under_way >= self._limits.hwm:  # now, so that the next need not wait for it
+        if 2 * self.under_way >= self._limits.hwm:  # now, so that the next need not wait for it
             self._listen(0)
         return True
 
     @property
     def _full(self) -> bool:
-        return self._under_way >= self._limits.hwm or len(self._kept) >= _MAX_KEPT
+        return self.under_way >= self._limits.hwm or len(self._kept) >= _MAX_KEPT
 
     def tend(self) -> None:
         """Take in what the receiver said, and send again what it asks for; never waits."""
@@ -236,7 +242,7 @@ class Outlet:
             while self._covered < number and (word == b"C" or not self._durable):
                 self._kept.popleft()
                 self._covered += 1
-        if repeat and self._under_way:
+        if repeat and self.under_way:
             self._say(_frame(b"O", self._handled + 1))
             for frame in islice(self._kept, self._handled - self._covered, None):
                 self._say(frame)

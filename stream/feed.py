@@ -11,12 +11,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from stream.bus import Sender
 from stream.errors import GaitwayError
+from stream.figures import Figure, Watch
 from stream.ledger import Count, Drop, StageLedger
 from stream.messages import EndOfStream, FrameRef, FrameToken
 from stream.sources.base import NS_PER_S, Image, Picture, Source
@@ -59,7 +60,8 @@ class FeedOptions:
 
     ``drain_s``: how long the readers may take for what is in the ring after the last picture. ``budget_s``:
     a live picture that is older is dropped as ``late``. ``first``: the picture of a recording to begin with;
-    those before were sent earlier. ``begins``: told of each run that begins.
+    those before were sent earlier. ``begins``: told of each run that begins. ``watch`` measures, and passes
+    on whether the camera shows pictures.
     """
 
     when_full: WhenFull | None = None
@@ -68,6 +70,7 @@ class FeedOptions:
     budget_s: float = math.inf
     first: int = 0
     begins: Callable[[str], None] = lambda _: None
+    watch: Watch | None = None
 
 
 Reopen = Callable[[Callable[[], bool]], Source | None]
@@ -110,6 +113,8 @@ class _Feed:
         self._clock_ns = host_clock()
         self._frames = options.first
         self._last_ns = 0
+        self._watch = options.watch
+        self._lost_s: float | None = None
 
     def run(self, reopen: Reopen | None) -> EndOfStream:
         try:
@@ -131,6 +136,9 @@ class _Feed:
         """The camera is lost, or is to pause: end its run, wait for it, and send what it shows next."""
         camera = self._source.camera
         _log.warning("%s: lost (%s); waiting for it", camera, reason)
+        self._lost_s = time.time()
+        if self._watch:
+            self._watch.say(self._figures())
         self._end(reason, last=False)
         self._source.close()
         while self._stop.paused and not self._stop.draining():
@@ -160,7 +168,10 @@ class _Feed:
                 return "stopped"
             if self._stop.paused:
                 return "paused"
+            began_ns = self._watch.begin() if self._watch else 0
             self._send(picture)
+            if self._watch:
+                self._look(self._watch, began_ns)
         problem = self._source.problem
         return problem.what if problem else "finished"
 
@@ -183,6 +194,21 @@ class _Feed:
         else:
             self._writer.withdraw(token)
             self._ledger.count(camera, Drop.STOPPED if self._stop.now() else Drop.QUEUE_FULL)
+
+    def _look(self, watch: Watch, began_ns: int) -> None:
+        """Measure the picture that was sent; a camera that was lost is back with its first one."""
+        watch.handled(self._source.camera, self._last_ns, began_ns)
+        back, self._lost_s = self._lost_s is not None, None
+        if back:
+            watch.say(self._figures())
+        watch.look(self._figures)
+
+    def _figures(self) -> Iterator[Figure]:
+        labels = {"camera": self._source.camera}
+        yield Figure("queue", self._outlet.under_way, labels)
+        if self._source.live:
+            yield Figure("camera_up", float(self._lost_s is None), labels)
+            yield Figure("camera_lost_since", self._lost_s or 0.0, labels)
 
     def _reference(self, picture: Picture) -> FrameRef:
         height, width, _ = picture.image.shape

@@ -3,7 +3,7 @@
 A small mapped file per pipeline, one row per stage and camera. A row has one writer, the stage's thread, and
 counts survive kill -9 because they lie in the file's pages, not in the process. The last stage's ``handled``
 is what was processed; what is neither processed nor dropped is in flight while the pipeline runs, and lost
-after.
+after. Behind a row's counts lies what the stage measured of the camera (``stream/meters.py``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from stream.errors import GaitwayError, MessageError, ResourceError
+from stream.meters import WORDS, StageMeters
 
 MAGIC: Final = b"GAITLEDG"
 VERSION: Final = 1
@@ -65,6 +66,7 @@ class Drop(IntEnum):
 
 
 COLUMNS: Final = 16
+_ROW: Final = -(-(COLUMNS + WORDS) // 8) * 8  # words; whole cache lines, so that two writers share none
 
 
 class CameraBalance(msgspec.Struct, frozen=True):
@@ -127,19 +129,27 @@ class StageLedger:
 
     def count(self, camera: str, what: Count | Drop, n: int = 1) -> None:
         """Add ``n``; a camera the ledger does not know is counted as unattributed."""
-        if camera not in self._rows:
-            self._rows = self._look()
-        row = self._rows.get(camera, self._rows[UNATTRIBUTED])
-        self._words[row * COLUMNS + what] += n
+        row = self._row(camera)
+        self._words[row * _ROW + what] += n
 
     def value(self, camera: str, what: Count | Drop) -> int:
         """What this stage counted so far."""
-        return int(self._words[self._rows[camera] * COLUMNS + what])
+        return int(self._words[self._rows[camera] * _ROW + what])
+
+    @property
+    def meters(self) -> StageMeters:
+        """What the stage measures, beside what it counts."""
+        return StageMeters(self._words, lambda camera: self._row(camera) * _ROW + COLUMNS)
+
+    def _row(self, camera: str) -> int:
+        if camera not in self._rows:
+            self._rows = self._look()
+        return self._rows.get(camera, self._rows[UNATTRIBUTED])
 
     def counts(self) -> dict[str, tuple[int, ...]]:
         """Every count, by camera, for a checkpoint."""
         return {
-            camera: tuple(self._words[row * COLUMNS : (row + 1) * COLUMNS])
+            camera: tuple(self._words[row * _ROW : row * _ROW + COLUMNS])
             for camera, row in self._rows.items()
         }
 
@@ -151,7 +161,7 @@ class StageLedger:
         """Set one camera's counts; those not given are 0."""
         row = self._rows[camera]
         for column in range(COLUMNS):
-            self._words[row * COLUMNS + column] = counts[column] if column < len(counts) else 0
+            self._words[row * _ROW + column] = counts[column] if column < len(counts) else 0
 
     def restore(self, counts: Mapping[str, Sequence[int]]) -> None:
         """Go back to counts that a checkpoint kept: what came after is counted again."""
@@ -169,7 +179,7 @@ class Ledger:
         names = self._names()
         self.stages = names["stages"]
         words = len(self._map) - _table_at(self._head)
-        self._rows_each, rest = divmod(words, max(1, len(self.stages)) * COLUMNS * _WORD)
+        self._rows_each, rest = divmod(words, max(1, len(self.stages)) * _ROW * _WORD)
         if rest or words <= 0 or self._rows_each < len(names["cameras"]):
             raise ValueError(f"{len(self._map)} bytes")
         self._words = memoryview(self._map)[_table_at(self._head) :].cast("q")
@@ -206,7 +216,7 @@ class Ledger:
         head = head.ljust(len(head) + SPARE * _NAME_BYTES)
         rows = len(names["stages"]) * (len(names["cameras"]) + SPARE)
         content = MAGIC + len(head).to_bytes(8, "little") + head
-        content = content.ljust(_table_at(len(head)), b"\0") + bytes(rows * COLUMNS * _WORD)
+        content = content.ljust(_table_at(len(head)), b"\0") + bytes(rows * _ROW * _WORD)
         fresh = path.with_name(path.name + ".new")
         try:
             fresh.write_bytes(content)

@@ -24,6 +24,7 @@ import msgspec
 
 from stream.bus import terminate
 from stream.errors import GaitwayError
+from stream.figures import Figures
 from stream.loop import one_line_errors
 from stream.stop import Level, Stop
 
@@ -34,12 +35,16 @@ BEAT_S: Final = 0.25
 """How often a stage says that it is alive."""
 
 
-class Report(msgspec.Struct, frozen=True):
-    """What a stage tells its supervisor: it is ready, it is alive, or it failed, and how."""
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a stage tells its supervisor: it is ready, it is alive, or it failed, and how.
+
+    ``figures``: how things stand there, where that has been said since the heartbeat before.
+    """
 
     kind: Literal["ready", "alive", "failed"]
     line: str = ""
     exit_status: int = 0
+    figures: Figures | None = None
 
 
 class Life:
@@ -54,6 +59,7 @@ class Life:
         self._go = threading.Event()
         self._waits = source and supervised
         self._busy = False  # between ``ready`` and the end of the work: when silence means that it hangs
+        self.figures: Figures = ()
 
     def ready(self) -> None:
         """Say that sockets are open and nets compiled. A source then waits until every stage is ready."""
@@ -62,17 +68,22 @@ class Life:
         while self._waits and not self._go.wait(_LOOK_S) and not self.stop.draining():
             pass
 
+    def tell(self, figures: Figures) -> None:
+        """Have it known how things stand; goes out with the next heartbeat."""
+        self.figures = figures
+
     def failed(self, error: GaitwayError) -> None:
         """Say with which one line the stage ends."""
         self._report(Report("failed", str(error), error.exit_status))
 
     def beat_for_ever(self) -> None:
         """Say again and again that the stage is alive, for as long as it is; for a thread of its own."""
-        asked = -1
+        asked, told = -1, self.figures
         while True:
             if not self._busy or self.stop.asked != asked:
-                asked = self.stop.asked
-                self._report(Report("alive"))
+                asked, figures = self.stop.asked, self.figures
+                self._report(Report("alive", figures=figures if figures is not told else None))
+                told = figures
             time.sleep(BEAT_S)
 
     def done(self) -> None:

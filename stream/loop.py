@@ -22,6 +22,7 @@ from stream.bus import Receiver, Sent, TendedSender
 from stream.checkpoint import Checkpoint, Keeper
 from stream.control import ControlServer
 from stream.errors import GaitwayError, MessageError, StageDiedError
+from stream.figures import Figure, Watch
 from stream.ledger import UNATTRIBUTED, Count, Drop, StageLedger
 from stream.messages import ControlReply, ControlRequest, EndOfStream, Event, FrameMessage, Message, People
 from stream.punctual import SkippedFrameError
@@ -39,6 +40,7 @@ _FLUSH_S: Final = 0.5  # how long a flushed stage waits for what may still be on
 class Ports:
     """What connects a stage: messages in, messages out (None: the last stage), questions, and a trace.
 
+    ``watch`` measures what the stage does and passes on what it says of itself.
     ``newcomers`` opens the inlets of cameras attached since it was last called, and names them.
     """
 
@@ -47,6 +49,7 @@ class Ports:
     control: ControlServer | None = None
     trace: TraceWriter | None = None
     newcomers: Callable[[], Collection[str]] = tuple
+    watch: Watch | None = None
 
     def close(self) -> None:
         """Close them all; what was sent is still handed over."""
@@ -101,6 +104,8 @@ class StageLoop:
                     self._ports.outlet.tend()
                 if self._keeper is not None and self._keeper.due(message is not None):
                     self._keep_checkpoint()
+                if self._ports.watch is not None:
+                    self._ports.watch.look(self._figures)
             self._keep_checkpoint()
 
     def _keep_checkpoint(self) -> None:
@@ -162,6 +167,8 @@ class StageLoop:
         self._last_frame[camera] = frame
         self._open.add(camera)  # it may have been attached a moment ago
         self._ledger.count(camera, Count.RECEIVED)
+        watch = self._ports.watch
+        began_ns = watch.begin() if watch else 0
         try:
             answers = list(self._stage.handle(message))
         except StaleFrameError:
@@ -171,6 +178,8 @@ class StageLoop:
             self._ledger.count(camera, skipped.cause)
             return
         self._ledger.count(camera, Count.HANDLED)
+        if watch:
+            watch.handled(camera, message.frame.captured_ns, began_ns)
         self._send_all(answers)
 
     def _repeated(self, message: FrameMessage, last: int) -> bool:
@@ -189,7 +198,16 @@ class StageLoop:
     def _pass_on(self, message: FrameMessage | EndOfStream) -> bool:
         if self._ports.trace:
             self._ports.trace.append(message)
-        return self._ports.outlet is None or self._ports.outlet.send(message, self._stop.now)
+        if self._ports.outlet is not None:
+            return self._ports.outlet.send(message, self._stop.now)
+        if self._ports.watch:
+            self._ports.watch.told(message)
+        return True
+
+    def _figures(self) -> Iterator[Figure]:
+        if self._ports.outlet is not None:
+            yield Figure("queue", self._ports.outlet.under_way)
+        yield from self._stage.figures()
 
     def _answer_questions(self) -> None:
         if self._ports.control and self._ports.control.serve(self._stage.control):

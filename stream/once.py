@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from stream.checkpoint import Counting
+from stream.figures import Figure
 from stream.messages import ControlReply, ControlRequest, EndOfStream, FrameMessage, Identified
 from stream.stage import Stage
 
@@ -34,6 +35,10 @@ class OnceStage:
     def control(self, request: ControlRequest) -> ControlReply:
         """As the stage does."""
         return self._stage.control(request)
+
+    def figures(self) -> Iterable[Figure]:
+        """As the stage does."""
+        return self._stage.figures()
 
     def close(self) -> None:
         """As the stage does."""

@@ -27,6 +27,7 @@ import zmq
 
 from stream.errors import MessageError
 from stream.events import MAX_LINE_BYTES, SCHEMA_VERSION, EventLog, encode_event, sealed
+from stream.figures import Figure
 from stream.messages import Event, FrameMessage, Identified
 from stream.repair import Answers, History, RepairServer
 from stream.sockets import CurveKeys, Limits, bound_endpoint, open_socket, remove_ipc
@@ -91,6 +92,12 @@ class Publisher:
             self._socket.poll(int(left_s * 1000) + 1)
             self._count_subscriptions()
         return self._subscriptions >= count
+
+    @property
+    def subscriptions(self) -> int:
+        """How many there are now."""
+        self._count_subscriptions()
+        return self._subscriptions
 
     def _count_subscriptions(self) -> None:
         while self._socket.poll(0):
@@ -179,6 +186,10 @@ class PublishStage(PassiveStage):
         sequence = self._sequences.get(event.camera, 0) + 1
         self._sequences[event.camera] = sequence
         return sealed(event, sequence)
+
+    def figures(self) -> Iterable[Figure]:
+        """How many subscriptions there are."""
+        yield Figure("subscriptions", self._publisher.subscriptions)
 
     def close(self) -> None:
         """Close log, sockets and side file."""

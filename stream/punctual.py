@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from stream.errors import GaitwayError
+from stream.figures import Figure
 from stream.frames import FrameReader, Image
 from stream.ledger import Drop
 from stream.messages import FrameToken
@@ -104,6 +105,10 @@ class PunctualFrames:
             raise SkippedFrameError(cause, token.frame.camera)
         with self._reader.lease(token) as image:
             yield image
+
+    def figures(self) -> Iterable[Figure]:
+        """How many priorities are thinned out."""
+        yield Figure("overload_level", self._overload.level)
 
     def close(self) -> None:
         """Unmap all rings."""

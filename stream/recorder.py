@@ -23,6 +23,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from stream.errors import MessageError, ResourceError
+from stream.figures import Figure
 from stream.frames import Frames, Image
 from stream.messages import ControlReply, ControlRequest, EndOfStream, FrameMessage, FrameRef, FrameToken
 from stream.stage import Stage
@@ -174,6 +175,10 @@ class RecordedStage:
     def control(self, request: ControlRequest) -> ControlReply:
         """As the stage does."""
         return self._stage.control(request)
+
+    def figures(self) -> Iterable[Figure]:
+        """As the stage does."""
+        return self._stage.figures()
 
     def close(self) -> None:
         """Finish the recording too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -23,7 +23,7 @@ class Restarts:
         self._deaths: defaultdict[str, deque[float]] = defaultdict(deque)
         self._finished: set[str] = set()
         self._waiting: dict[str, set[str]] = {}  # group -> members that have been killed and not ended yet
-        self.count = 0
+        self._begun: Counter[str] = Counter()
         self.lossy = False
 
     def add(self, plan: StagePlan) -> None:
@@ -34,6 +34,14 @@ class Restarts:
     def finished(self, name: str) -> None:
         """The stage ended well."""
         self._finished.add(name)
+
+    def has_finished(self, name: str) -> bool:
+        """Whether the stage ended well."""
+        return name in self._finished
+
+    def begun(self, name: str) -> int:
+        """How often the stage was started again."""
+        return self._begun[name]
 
     def needless(self, name: str) -> bool:
         """Whether nobody waits for the stage any more: who takes what it sends has ended well."""
@@ -57,7 +65,7 @@ class Restarts:
 
     def begin(self, name: str, killed: Iterable[str]) -> bool:
         """The group of ``name`` is to be started again; True where nobody of it is left to wait for."""
-        self.count += 1
+        self._begun.update(self.group(name))
         self.lossy = self.lossy or self._plans[name].loses
         self._waiting[name] = set(killed)
         self._finished.difference_update(self.group(name))
@@ -91,6 +99,10 @@ class Heartbeats:
     def heard(self, name: str) -> None:
         """The stage said something."""
         self._heard_s[name] = time.monotonic()
+
+    def silence_s(self, name: str) -> float:
+        """For how long the stage has said nothing."""
+        return time.monotonic() - self._heard_s.get(name, time.monotonic())
 
     def silent(self, names: Iterable[str]) -> list[str]:
         """Which of the stages have said nothing for too long; to be asked with no notice left unread.

@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from stream.errors import ConfigError, GaitwayError, ResourceError
+from stream.figures import Figures
 from stream.life import REPORT_VARIABLE, Life, Report
 from stream.loop import one_line_errors
 
@@ -68,6 +69,11 @@ class Runner(Protocol):
     plan: StagePlan
     pid: int
 
+    @property
+    def figures(self) -> Figures:
+        """How things stand in the stage, as it said last; from any thread."""
+        ...
+
     def start(self) -> None:
         """Start it; raises ResourceError where that cannot be."""
         ...
@@ -93,6 +99,11 @@ class ThreadRunner:
         self._notices, self._logs = notices, logs
         self._life = Life(self._note, source=plan.source)
         self._thread = threading.Thread(target=self._work, name=plan.name, daemon=True)
+
+    @property
+    def figures(self) -> Figures:
+        """What it said last."""
+        return self._life.figures
 
     def start(self) -> None:
         """Start the thread."""
@@ -128,6 +139,7 @@ class ProcessRunner:
 
     def __init__(self, plan: StagePlan, notices: Notices, logs: Path) -> None:
         self.plan, self.pid = plan, 0
+        self.figures: Figures = ()
         self._notices, self._log = notices, logs / f"{plan.name}.log"
         self._log_from = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -183,6 +195,8 @@ class ProcessRunner:
             for line in lines:
                 with contextlib.suppress(msgspec.MsgspecError):  # torn by a kill: its end is noticed below
                     report = msgspec.json.decode(line, type=Report)
+                    if report.figures is not None:
+                        self.figures = report.figures
                     self._notices.put(Notice(name, report.kind, report.line, report.exit_status))
         status = process.wait()
         self._notices.put(Notice(name, "ended", self._last_words(status), status))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from stream.figures import Figure
 from stream.messages import ControlReply, ControlRequest, EndOfStream, FrameMessage
 
 
@@ -30,6 +31,10 @@ class Stage(Protocol):
         """Answer a question or order from outside, between two frames."""
         ...
 
+    def figures(self) -> Iterable[Figure]:
+        """How things stand; asked about once a second between two messages, also while nothing comes."""
+        ...
+
     def close(self) -> None:
         """Release what the stage holds; called once, also after an error."""
         ...
@@ -46,6 +51,10 @@ class PassiveStage:
     def control(self, request: ControlRequest) -> ControlReply:
         """No orders are known."""
         return ControlReply(ok=False, error=f"this stage knows no request {request.verb!r}")
+
+    def figures(self) -> Iterable[Figure]:
+        """Nothing to tell."""
+        return ()
 
     def close(self) -> None:
         """Nothing is held."""

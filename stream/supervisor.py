@@ -27,6 +27,7 @@ from stream.config import StreamConfig
 from stream.errors import GaitwayError, ResourceError, StageDiedError
 from stream.frames import remove_rings, shared_memory_folder, sweep
 from stream.ledger import Drop, FramesLostError, Ledger, LedgerReport
+from stream.look import Look, StageState, State
 from stream.restarts import Heartbeats, Restarts
 from stream.runner import Notice, Notices, ProcessRunner, Runner, StagePlan, ThreadRunner
 from stream.stop import Level
@@ -76,6 +77,7 @@ class Supervisor:
         self._restarts = Restarts({plan.name: plan for plan in plans})
         self._beats = Heartbeats(config.heartbeat_s)
         self._began = False
+        self._looked_s = time.monotonic()
         self._paused: frozenset[str] = frozenset()
         self._note = note
         self._failures: dict[str, Notice] = {}
@@ -126,6 +128,31 @@ class Supervisor:
 
         self._notices.put(Notice(name, "call", call=order))
 
+    def look(self) -> Look:
+        """How every stage stands; from any thread."""
+        stages = [
+            StageState(
+                name,
+                self._state(name),
+                runner.pid,
+                self._restarts.begun(name),
+                self._beats.silence_s(name) if runner.plan.argv and name in self._running else 0.0,
+                name in self._paused,
+                runner.figures,
+            )
+            for name, runner in self._runners.copy().items()
+        ]
+        return Look(tuple(stages), self._began, self._level, time.monotonic() - self._looked_s)
+
+    def _state(self, name: str) -> State:
+        again = self._restarts.begun(name) > 0
+        if name not in self._running:
+            done = self._restarts.has_finished(name) or self._level > Level.DRAIN
+            return "ended" if done else "dead"
+        if name not in self._starting:
+            return "running"
+        return "restarting" if again else "starting"
+
     @property
     def running(self) -> frozenset[str]:
         """The stages that run now; from any thread."""
@@ -156,6 +183,7 @@ class Supervisor:
 
     def _watch(self) -> None:
         while self._running:
+            self._looked_s = time.monotonic()
             left_s = None if self._next_step_s is None else max(0.0, self._next_step_s - time.monotonic())
             try:
                 notice = self._notices.get(timeout=_LOOK_S if left_s is None else min(_LOOK_S, left_s))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream.errors import MessageError
+from stream.figures import Figure
 from stream.messages import (
     Body,
     ControlReply,
@@ -99,6 +100,11 @@ class TrackStage:
             for (camera, run), state in self._cameras.items()
         }
         return ControlReply(ok=True, result=status)
+
+    def figures(self) -> Iterable[Figure]:
+        """How many people are followed, per camera."""
+        for (camera, _), state in self._cameras.items():
+            yield Figure("people_followed", len(state.tracker.states), {"camera": camera})
 
     def close(self) -> None:
         """Forget everything."""

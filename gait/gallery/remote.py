@@ -42,6 +42,7 @@ class RemoteIndex:
         tag = gallery.vault.digest(f"collection {model}").hex()[:16]  # galleries share a server, not points
         self._points, self._state = f"gaitway_{tag}", f"gaitway_{tag}_state"
         self._names: dict[str, str] = {}
+        self._counted: tuple[int, tuple[int, int]] = (-2, (0, 0))  # epoch, sizes
         with self._one_line():
             place = {"location": address} if address == ":memory:" else {"url": address, "timeout": TIMEOUT_S}
             self._client: Any = self._qdrant.QdrantClient(**place)
@@ -52,7 +53,19 @@ class RemoteIndex:
     @property
     def size(self) -> int:
         """How many people can be found."""
-        return self._gallery.people_with(self.model)
+        return self._sizes()[0]
+
+    @property
+    def templates(self) -> int:
+        """By how many templates."""
+        return self._sizes()[1]
+
+    def _sizes(self) -> tuple[int, int]:
+        """People and templates; counted once an epoch."""
+        if self._counted[0] != self.epoch:
+            templates = self._gallery.models().get(self.model, 0)
+            self._counted = (self.epoch, (self._gallery.people_with(self.model), templates))
+        return self._counted[1]
 
     def name(self, person: str) -> str:
         """What somebody is called."""

@@ -65,6 +65,11 @@ class PeopleIndex(Protocol):
         """How many people can be found."""
         ...
 
+    @property
+    def templates(self) -> int:
+        """By how many templates."""
+        ...
+
     def refresh(self) -> bool:
         """Take in what has changed since; whether anything had."""
         ...
@@ -136,6 +141,11 @@ class TemplateIndex:
     def size(self) -> int:
         """How many people can be found."""
         return len(self._matrix.people)
+
+    @property
+    def templates(self) -> int:
+        """By how many templates."""
+        return len(self._matrix)
 
     def __len__(self) -> int:
         """How many templates there are."""

@@ -12,6 +12,7 @@ import pytest
 from stream.bus import Socket
 from stream.control import ControlServer, ask
 from stream.errors import MessageError, SourceError, StageDiedError
+from stream.figures import Figure, Figures, Watch
 from stream.frames import StaleFrameError
 from stream.ledger import UNATTRIBUTED, Count, Drop, Ledger, StageLedger
 from stream.loop import Ports, StageLoop, one_line_errors
@@ -19,8 +20,10 @@ from stream.messages import (
     ControlReply,
     ControlRequest,
     EndOfStream,
+    Event,
     FrameMessage,
     FrameToken,
+    Identified,
     Message,
     People,
 )
@@ -251,3 +254,25 @@ def test_a_defect_becomes_one_line_and_a_traceback_in_a_file(tmp_path: Path) -> 
 def test_a_defect_on_a_full_disk_is_still_one_line(tmp_path: Path) -> None:
     with pytest.raises(StageDiedError, match="ZeroDivisionError"), one_line_errors("x", tmp_path / "none"):
         raise ZeroDivisionError
+
+
+def test_a_watched_loop_measures_each_frame_and_says_how_its_queue_stands(rows: StageLedger) -> None:
+    class Counting(Doing):
+        def figures(self) -> list[Figure]:
+            return [Figure("people_followed", 2)]
+
+    told: list[Figures] = []
+    outlet = Sent()
+    outlet.under_way = 3
+    ports = Ports(Script(token(0), token(1), end()), outlet, watch=Watch(rows.meters, told.append))
+    loop(Counting(), ports, rows).run()
+    assert told == [(Figure("queue", 3), Figure("people_followed", 2))]
+    assert rows.meters.read("door").takes.count == 2
+
+
+def test_the_last_stage_of_a_watched_loop_counts_its_events(rows: StageLedger) -> None:
+    event = Event("", "start", "door", "run", 1, 0)
+    stage = Doing(lambda token: [Identified(token.frame, (event,))])
+    stage.kept = [Identified(reference(0), (event, event))]
+    loop(stage, Ports(Script(token(0), end()), watch=Watch(rows.meters)), rows).run()
+    assert rows.meters.read("door").kinds["start"] == 3
