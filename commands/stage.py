@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -261,6 +262,7 @@ def _budgets(plan: RunPlan) -> dict[str, Budget]:
 
 
 def _track(plan: RunPlan) -> Stage:
+    import_module("scipy.optimize")  # now, not at the first frame with people
     return TrackStage(body_of, plan.config.track)
 
 
@@ -269,6 +271,7 @@ def _embed(plan: RunPlan) -> Stage:
 
 
 def _identify(plan: RunPlan) -> Stage:
+    import_module("scipy.optimize")
     config, model = plan.config, embedder_of(plan).model
     score_map, told_against = maps_of(config, model)
     gallery = config.gallery.open(endpoint=plan.control)

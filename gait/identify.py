@@ -15,7 +15,6 @@ from typing import Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from gait.decision_norm import Cohort
 from gait.gallery.index import GalleryIndex
@@ -269,6 +268,8 @@ def _assigned(odds: Floats) -> NDArray[np.bool_]:
     """(Q, P) the likeliest way to give each track one person or none, nobody twice."""
     tracks, people = odds.shape
     nobody = np.zeros((tracks, tracks))  # every track may be a stranger
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - half a second; not every stage pairs
+
     rows, columns = linear_sum_assignment(np.concatenate([odds, nobody], axis=1), maximize=True)
     given = np.zeros((tracks, people + tracks), dtype=np.bool_)
     given[rows, columns] = True

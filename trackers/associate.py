@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from trackers.config import AssociationConfig
 from trackers.motion import Floats
@@ -88,6 +87,8 @@ def solve(cost: Floats, max_cost: float) -> Matches:
     if not cost.size:
         nothing = np.zeros(0, dtype=np.intp)
         return Matches(nothing, nothing)
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - half a second; not every stage pairs
+
     rows, columns = linear_sum_assignment(np.minimum(cost, max_cost))
     good = cost[rows, columns] < max_cost
     return Matches(rows[good], columns[good])

@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from stream.messages import Array, Box, Link, Retraction, TrackletId
 from trackers.config import NS_PER_S, StitchConfig
@@ -86,6 +85,8 @@ def find_links(
     weighed, scores = _weigh(ended, begun, evidence, config, transits or {})
     if not (weighed > 0.0).any():
         return ()
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - half a second; not every stage pairs
+
     rows, columns = linear_sum_assignment(np.maximum(weighed, 0.0), maximize=True)
     confidence = _confidences(weighed)
     links = [
