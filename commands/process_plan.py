@@ -14,19 +14,17 @@ SOURCE: Final = "source-"
 
 def process_plan(plan: RunPlan, name: str) -> StagePlan:
     """A stage as a process. Over recordings, sources and perception go back together; the rest go alone."""
-    source = name.startswith(SOURCE)
+    source, stream = name.startswith(SOURCE), plan.config.stream
     place = 0 if source else plan.stages.index(name)
     capture = place <= 1
+    argv = (sys.executable, str(ROOT / "run_pipeline.py"), "stage", name, "--plan", str(plan.plan_file))
     return StagePlan(
         name,
-        argv=(
-            sys.executable,
-            str(ROOT / "run_pipeline.py"),
-            *("stage", name, "--plan", str(plan.plan_file)),
-        ),
+        argv=argv,
         source=source,
-        restarts=plan.config.stream.restarts if plan.durable else 0,
+        restarts=stream.restarts if plan.durable else 0,
         group="capture" if capture and plan.recorded else "",
         before=plan.stages[place + 1] if place + 1 < len(plan.stages) else "",
         loses=capture and not plan.recorded,
+        spare=(*argv, "--spare") if plan.durable and name in stream.standby else (),
     )

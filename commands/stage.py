@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from commands.checkpoints import first_frame, sender_of, with_keeper
 from commands.plan import RunPlan, is_live, read_plan
@@ -53,15 +54,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The stage's name and the plan it belongs to."""
     parser.add_argument("name", help="source-CAMERA, perceive, track, embed, identify or publish")
     parser.add_argument("--plan", type=Path, required=True, help="the run's plan.json")
+    parser.add_argument(
+        "--spare", action="store_true", help="load nets, then wait to take a dead one's place"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one stage as this process, under its supervisor."""
     plan = read_plan(arguments.plan)
     name: str = arguments.name
-    return run_process(
-        name, stage_runner(plan, name), source=name.startswith(SOURCE), logs=plan.folder / "logs"
-    )
+    runner = _spare_runner(arguments.plan, plan, name) if arguments.spare else stage_runner(plan, name)
+    return run_process(name, runner, source=name.startswith(SOURCE), logs=plan.folder / "logs")
 
 
 def embedder_of(plan: RunPlan) -> Embedder:
@@ -77,6 +80,17 @@ def stage_runner(plan: RunPlan, name: str) -> Callable[[Life], None]:
     if name not in plan.stages[1:]:
         raise ConfigError(f"no stage {name!r} in this run", wanted=", ".join(plan.stages))
     return lambda life: _run_stage(plan, name, life)
+
+
+def _spare_runner(path: Path, plan: RunPlan, name: str) -> Callable[[Life], None]:
+    """What prepares stage ``name``, waits, and then runs it by the plan as it is by then."""
+
+    def run(life: Life) -> None:
+        prepared = PREPARE[name](plan)
+        if life.await_turn():
+            _run_stage(read_plan(path), name, life, prepared)
+
+    return run
 
 
 def _replay_source(plan: RunPlan, camera: str, life: Life) -> None:
@@ -168,8 +182,9 @@ def _open_camera(plan: RunPlan, camera: str) -> tuple[Source, Reconnect | None]:
         return AbsentSource(camera, error), reopen
 
 
-def _run_stage(plan: RunPlan, name: str, life: Life) -> None:
-    stage, keeper = with_keeper(plan, name, BUILDERS[name](plan))
+def _run_stage(plan: RunPlan, name: str, life: Life, prepared: Any = None) -> None:
+    """``prepared``: what ``PREPARE`` made of the plan before."""
+    stage, keeper = with_keeper(plan, name, BUILDERS[name](plan, prepared or PREPARE[name](plan)))
     rows = Ledger.open(plan.ledger).stage(name)
     ports = replace(_ports(plan, name, keeper, life), watch=_watch(plan, rows, life))
     loop = StageLoop(
@@ -236,7 +251,7 @@ class Newcomers:
         return found
 
 
-def _perceive(plan: RunPlan) -> Stage:
+def _perceive(plan: RunPlan, perception: Perception) -> Stage:
     folder = plan.config.stream.shared_memory
     reader = FrameReader(folder=Path(folder) if folder else None)
     frames: Frames = reader
@@ -244,7 +259,6 @@ def _perceive(plan: RunPlan) -> Stage:
     if not plan.recorded:
         frames = punctual = PunctualFrames(reader, _budgets(plan))
         figures = punctual.figures
-    perception = Perception.load(plan.config.perceive)
     if not plan.record:
         return PerceiveStage(frames, perception, figures)
     recorder = Recorder(Path(plan.record))
@@ -261,18 +275,16 @@ def _budgets(plan: RunPlan) -> dict[str, Budget]:
     }
 
 
-def _track(plan: RunPlan) -> Stage:
-    import_module("scipy.optimize")  # now, not at the first frame with people
+def _track(plan: RunPlan, _: object) -> Stage:
     return TrackStage(body_of, plan.config.track)
 
 
-def _embed(plan: RunPlan) -> Stage:
-    return EmbedStage(embedder_of(plan), plan.config.embed)
+def _embed(plan: RunPlan, embedder: Embedder) -> Stage:
+    return EmbedStage(embedder, plan.config.embed)
 
 
-def _identify(plan: RunPlan) -> Stage:
-    import_module("scipy.optimize")
-    config, model = plan.config, embedder_of(plan).model
+def _identify(plan: RunPlan, embedder: Embedder) -> Stage:
+    config, model = plan.config, embedder.model
     score_map, told_against = maps_of(config, model)
     gallery = config.gallery.open(endpoint=plan.control)
     for path, kind in written_by(plan):  # a removal has to reach them
@@ -289,7 +301,7 @@ def _identify(plan: RunPlan) -> Stage:
     )
 
 
-def _publish(plan: RunPlan) -> Stage:
+def _publish(plan: RunPlan, _: object) -> Stage:
     events, security = plan.config.events, plan.config.security
     return PublishStage(
         plan.event_log,
@@ -306,7 +318,24 @@ def _has_lines(log: Path) -> bool:
     return log.is_file() and log.stat().st_size > 0
 
 
-BUILDERS: dict[str, Callable[[RunPlan], Stage]] = {
+def _identify_nets(plan: RunPlan) -> Embedder:
+    _pairing(plan)
+    return embedder_of(plan)
+
+
+def _pairing(_: RunPlan) -> object:
+    return import_module("scipy.optimize")  # now, not at the first frame with people
+
+
+PREPARE: dict[str, Callable[[RunPlan], Any]] = {
+    "perceive": lambda plan: Perception.load(plan.config.perceive),
+    "track": _pairing,
+    "embed": embedder_of,
+    "identify": _identify_nets,
+    "publish": lambda _: True,
+}
+"""What is slow to make and is nobody else's: a spare has it before it is needed."""
+BUILDERS: dict[str, Callable[[RunPlan, Any], Stage]] = {
     "perceive": _perceive,
     "track": _track,
     "embed": _embed,

@@ -50,9 +50,12 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     # (0: the first death ends the pipeline), from a checkpoint kept every ``checkpoint_s``: what lies between
     # is computed again, and a checkpoint costs some ms. One that has not looked at its orders for
     # ``heartbeat_s`` hangs, is stopped or loops, and is killed: ten times the slowest frame on a busy host.
+    # Where others keep it from running, the time does not count (``stream/pulse.py``). ``standby``: stages of
+    # which a second process waits, modules and nets loaded, to take a dead one's place.
     restarts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 5
     checkpoint_s: Seconds = 1.0
     heartbeat_s: Seconds = 10.0
+    standby: tuple[Literal["perceive", "track", "embed", "identify", "publish"], ...] = ()
 
     @property
     def limits(self) -> Limits:

@@ -36,12 +36,12 @@ BEAT_S: Final = 0.25
 
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a stage tells its supervisor: it is ready, it is alive, or it failed, and how.
+    """What a stage tells its supervisor: it is ready (``warm``: a spare), alive, or it failed, and how.
 
     ``figures``: how things stand there, where that has been said since the heartbeat before.
     """
 
-    kind: Literal["ready", "alive", "failed"]
+    kind: Literal["warm", "ready", "alive", "failed"]
     line: str = ""
     exit_status: int = 0
     figures: Figures | None = None
@@ -57,6 +57,7 @@ class Life:
         self.newcomers: SimpleQueue[str] = SimpleQueue()  # cameras attached while the pipeline runs
         self._report = report
         self._go = threading.Event()
+        self._wanted = threading.Event()
         self._waits = source and supervised
         self._busy = False  # between ``ready`` and the end of the work: when silence means that it hangs
         self.figures: Figures = ()
@@ -71,6 +72,14 @@ class Life:
     def tell(self, figures: Figures) -> None:
         """Have it known how things stand; goes out with the next heartbeat."""
         self.figures = figures
+
+    def await_turn(self) -> bool:
+        """A spare: say that nets are loaded, and wait for a dead one's place; False where none is to take."""
+        self._report(Report("warm"))
+        while not self._wanted.wait(_LOOK_S):
+            if self.stop.draining():
+                return False
+        return True
 
     def failed(self, error: GaitwayError) -> None:
         """Say with which one line the stage ends."""
@@ -91,9 +100,11 @@ class Life:
         self._busy = False
 
     def order(self, word: str) -> None:
-        """Take an order: ``go``, ``pause``, ``resume``, ``attach CAMERA``, or the name of a stop level."""
+        """Take an order: ``go``, ``be``, ``pause``, ``resume``, ``attach CAMERA``, or a stop level's name."""
         if word == "go":
             self._go.set()
+        elif word == "be":
+            self._wanted.set()
         elif word in ("pause", "resume"):
             self.stop.paused = word == "pause"
         elif word.startswith("attach "):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from stream.errors import StageDiedError
+from stream.pulse import Pulse, feel, hangs
 from stream.runner import Notice, StagePlan
 
 WINDOW_S: Final = 60.0
 """A stage that dies more often than its plan allows in this time is given up: something is really wrong."""
 _PAUSED_S: Final = 1.0
+_FIRST_LOOK: Final = 0.25  # of the patience: who is silent for so long is looked at for the first time
 
 
 class Restarts:
@@ -89,23 +91,25 @@ class Restarts:
 
 
 class Heartbeats:
-    """When each stage was last heard of."""
+    """When each stage was last heard of, and which of those that are silent hang."""
 
-    def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
+    def __init__(self, patience_s: float, feel: Callable[[int, float], Pulse | None] = feel) -> None:
+        self._patience_s, self._feel = patience_s, feel
         self._heard_s: dict[str, float] = {}
+        self._pulses: dict[str, Pulse | None] = {}  # of those that fell silent
         self._looked_s = time.monotonic()
 
     def heard(self, name: str) -> None:
         """The stage said something."""
         self._heard_s[name] = time.monotonic()
+        self._pulses.pop(name, None)
 
     def silence_s(self, name: str) -> float:
         """For how long the stage has said nothing."""
         return time.monotonic() - self._heard_s.get(name, time.monotonic())
 
-    def silent(self, names: Iterable[str]) -> list[str]:
-        """Which of the stages have said nothing for too long; to be asked with no notice left unread.
+    def silent(self, processes: Mapping[str, int]) -> list[str]:
+        """Which of the stages, by process, hang; to be asked with no notice left unread.
 
         None, if it was long since this was last asked: then it was we who slept.
         """
@@ -113,4 +117,21 @@ class Heartbeats:
         slept, self._looked_s = now_s - self._looked_s > _PAUSED_S, now_s
         if slept:
             self._heard_s = dict.fromkeys(self._heard_s, now_s)
-        return [name for name in names if now_s - self._heard_s.get(name, now_s) > self._patience_s]
+            self._pulses.clear()
+        return [name for name, pid in processes.items() if self._hangs(name, pid, now_s)]
+
+    def stopped(self, processes: Mapping[str, int]) -> list[str]:
+        """Which of the stages, by process, are silent for too long because they were stopped."""
+        now_s = time.monotonic()
+        silent = [name for name in processes if now_s - self._heard_s.get(name, now_s) > self._patience_s]
+        return [name for name in silent if (pulse := self._feel(processes[name], now_s)) and pulse.stopped]
+
+    def _hangs(self, name: str, pid: int, now_s: float) -> bool:
+        silent_s = now_s - self._heard_s.setdefault(name, now_s)
+        if silent_s < _FIRST_LOOK * self._patience_s:
+            return False
+        if name not in self._pulses:
+            self._pulses[name] = self._feel(pid, now_s)
+        if silent_s <= self._patience_s:
+            return False
+        return hangs(self._pulses[name], self._feel(pid, now_s), silent_s, self._patience_s)

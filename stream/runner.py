@@ -31,7 +31,7 @@ class StagePlan:
     defect is started again, up to ``restarts`` times in a minute; with it, all of its ``group``, which has to
     go back together. What it remembered it has from its checkpoint. ``before``: the stage that takes what
     this one sends; where that has ended well, nobody needs this one any more. ``loses``: what was on its way
-    in it is gone with it, as live frames are.
+    in it is gone with it, as live frames are. ``spare``: how to run a process that waits to take its place.
     """
 
     name: str
@@ -42,6 +42,7 @@ class StagePlan:
     group: str = ""
     before: str = ""
     loses: bool = False
+    spare: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ConfigError unless exactly one way to run was given."""
@@ -54,7 +55,7 @@ class Notice:
     """What happened: a stage is ready, lives, has failed or ended; or a signal or a call came."""
 
     stage: str
-    kind: Literal["ready", "alive", "failed", "ended", "signal", "call"]
+    kind: Literal["warm", "ready", "alive", "failed", "ended", "signal", "call"]
     line: str = ""
     exit_status: int = 0
     call: Callable[[], None] | None = None
@@ -142,6 +143,8 @@ class ProcessRunner:
         self.figures: Figures = ()
         self._notices, self._log = notices, logs / f"{plan.name}.log"
         self._log_from = 0
+        self._naming = threading.Lock()
+        self._ended = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -171,6 +174,13 @@ class ProcessRunner:
             target=self._listen, args=(self._process, reports), name=self.plan.name, daemon=True
         ).start()
 
+    def rename(self, plan: StagePlan) -> bool:
+        """A spare becomes the stage it waited for; False where it has ended meanwhile."""
+        with self._naming:
+            if not self._ended:
+                self.plan = plan
+            return not self._ended
+
     def order(self, word: str) -> None:
         """Pass on an order."""
         if self._process is not None and self._process.stdin is not None:
@@ -190,16 +200,17 @@ class ProcessRunner:
                 self._process.stdin.close()
 
     def _listen(self, process: subprocess.Popen[bytes], reports: int) -> None:
-        name = self.plan.name
         with os.fdopen(reports, "rb") as lines:
             for line in lines:
                 with contextlib.suppress(msgspec.MsgspecError):  # torn by a kill: its end is noticed below
                     report = msgspec.json.decode(line, type=Report)
                     if report.figures is not None:
                         self.figures = report.figures
-                    self._notices.put(Notice(name, report.kind, report.line, report.exit_status))
+                    self._notices.put(Notice(self.plan.name, report.kind, report.line, report.exit_status))
         status = process.wait()
-        self._notices.put(Notice(name, "ended", self._last_words(status), status))
+        with self._naming:
+            self._ended = True
+        self._notices.put(Notice(self.plan.name, "ended", self._last_words(status), status))
 
     def _last_words(self, status: int) -> str:
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,27 +22,34 @@ _LOOK_S: Final = 0.01
 
 
 class Stray(msgspec.Struct, frozen=True):
-    """A process, and when it was started, in the system's own count."""
+    """A process, when it was started, in the system's own count, and which stage it is; nothing: a spare."""
 
     pid: int
     started: str
+    stage: str = ""
 
 
-def note(folder: Path, pids: Iterable[int]) -> None:
-    """Write down which processes run now."""
+def note(folder: Path, stages: Mapping[str, int], spares: Iterable[int] = ()) -> None:
+    """Write down which processes run now: those of stages by name, and those that wait."""
     fresh = folder / f"{_NAME}.new"
-    running = [Stray(pid, started) for pid in pids if (started := _started(pid))]
+    named = [*((pid, stage) for stage, pid in stages.items()), *((pid, "") for pid in spares)]
+    running = [Stray(pid, started, stage) for pid, stage in named if (started := _started(pid))]
     fresh.write_bytes(msgspec.json.encode(running))
     fresh.replace(folder / _NAME)
 
 
+def noted(folder: Path) -> list[Stray]:
+    """The processes that were written down and still run; none where nothing was."""
+    try:
+        written = msgspec.json.decode((folder / _NAME).read_bytes(), type=list[Stray])
+    except (OSError, msgspec.MsgspecError):
+        return []
+    return [stray for stray in written if _started(stray.pid) == stray.started]
+
+
 def end(folder: Path) -> int:
     """Kill what is left of the processes written down, and wait until they are gone; how many they were."""
-    try:
-        noted = msgspec.json.decode((folder / _NAME).read_bytes(), type=list[Stray])
-    except (OSError, msgspec.MsgspecError):
-        return 0
-    left = [stray for stray in noted if _started(stray.pid) == stray.started]
+    left = noted(folder)
     for stray in left:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(stray.pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from stream.ledger import Drop, FramesLostError, Ledger, LedgerReport
 from stream.look import Look, StageState, State
 from stream.restarts import Heartbeats, Restarts
 from stream.runner import Notice, Notices, ProcessRunner, Runner, StagePlan, ThreadRunner
+from stream.spares import Spares
 from stream.stop import Level
 
 INTERRUPTED: Final = 130
@@ -76,6 +77,7 @@ class Supervisor:
         self._running: set[str] = set()
         self._restarts = Restarts({plan.name: plan for plan in plans})
         self._beats = Heartbeats(config.heartbeat_s)
+        self._spares = Spares(plans, self._process, note)
         self._began = False
         self._looked_s = time.monotonic()
         self._paused: frozenset[str] = frozenset()
@@ -164,8 +166,10 @@ class Supervisor:
         return self._paused
 
     def _runner(self, plan: StagePlan) -> Runner:
-        kind = ThreadRunner if plan.run is not None else ProcessRunner
-        return kind(plan, self._notices, self._logs)
+        return ThreadRunner(plan, self._notices, self._logs) if plan.run is not None else self._process(plan)
+
+    def _process(self, plan: StagePlan) -> ProcessRunner:
+        return ProcessRunner(plan, self._notices, self._logs)
 
     def _start_all(self) -> None:
         for name, runner in self._runners.items():
@@ -178,8 +182,10 @@ class Supervisor:
         self._note_stages()
 
     def _note_stages(self) -> None:
-        processes = [runner.pid for runner in self._runners.values() if runner.plan.argv]
-        strays.note(self._folder, processes)
+        strays.note(self._folder, self._processes(self._runners), self._spares.pids)
+
+    def _processes(self, names: Iterable[str]) -> dict[str, int]:
+        return {name: self._runners[name].pid for name in names if self._runners[name].plan.argv}
 
     def _watch(self) -> None:
         while self._running:
@@ -196,6 +202,10 @@ class Supervisor:
                 self._kill_silent()
 
     def _take(self, notice: Notice) -> None:
+        if self._spares.hears(notice):
+            if notice.kind == "ended":
+                self._keep_spares()
+            return
         self._beats.heard(notice.stage)
         if notice.kind == "signal":
             self._interrupt()
@@ -206,6 +216,7 @@ class Supervisor:
                 self._order("go")
                 if self._level is Level.RUN:
                     self._next_step_s = None
+                    self._keep_spares()
         elif notice.kind == "failed":
             self._failures[notice.stage] = notice
         elif notice.kind == "ended":
@@ -218,8 +229,9 @@ class Supervisor:
 
     def _kill_silent(self) -> None:
         """Kill whoever hangs; the notice of its end brings it back."""
-        watched = [name for name in self._running - self._starting if self._runners[name].plan.argv]
-        for name in self._beats.silent(watched):
+        self._spares.kill_silent(self._config.heartbeat_s)
+        working, starting = self._processes(self._running - self._starting), self._processes(self._starting)
+        for name in [*self._beats.silent(working), *self._beats.stopped(starting)]:
             self._note(f"stage {name} has not been heard of for {self._config.heartbeat_s:g} s: killed")
             self._runners[name].kill()
             self._beats.heard(name)
@@ -262,10 +274,12 @@ class Supervisor:
         self._restarts.started(first)
         sweep(self._frames_folder)  # the rings of sources that are dead
         for name in self._restarts.group(first):
-            self._runners[name].close()
-            runner = self._runners[name] = self._runner(self._runners[name].plan)
+            before = self._runners[name]
+            before.close()
+            spare = self._spares.take(name)
+            runner = self._runners[name] = spare or self._runner(before.plan)
             try:
-                self._begin(name, runner)
+                self._begin(name, runner, started=spare is not None)
             except ResourceError as error:
                 self._fail(error)
                 return
@@ -277,8 +291,13 @@ class Supervisor:
         if self._level is Level.RUN:
             self._next_step_s = time.monotonic() + self._config.start_s
 
-    def _begin(self, name: str, runner: Runner) -> None:
-        runner.start()
+    def _keep_spares(self) -> None:
+        if self._level is Level.RUN and self._began and not self._starting and self._spares.fill():
+            self._note_stages()
+
+    def _begin(self, name: str, runner: Runner, *, started: bool = False) -> None:
+        if not started:
+            runner.start()
         self._running.add(name)
         self._starting.add(name)
         self._beats.heard(name)
@@ -322,6 +341,7 @@ class Supervisor:
 
     def _raise_to(self, level: Level) -> None:
         self._level = level
+        self._spares.end()
         self._order(level.name.lower())
         wait_s = {Level.FLUSH: self._config.grace_s, Level.NOW: _KILL_S}.get(level)
         self._next_step_s = None if wait_s is None else time.monotonic() + wait_s
@@ -331,6 +351,7 @@ class Supervisor:
             self._runners[name].order(word)
 
     def _clean_up(self) -> None:
+        self._spares.end()
         for name in self._running:
             self._runners[name].kill()
         for runner in self._runners.values():

@@ -45,6 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
     work_s: float = 0.004
     heartbeat_s: float = 1.5
     loop_at: int = -1
+    standby: tuple[str, ...] = ()
 
     @property
     def config(self) -> StreamConfig:
@@ -183,6 +184,16 @@ def run_stage(plan: Plan, life: Life, name: str) -> None:
     ledger.close()
 
 
+def spare(plan: Plan, name: str) -> Callable[[Life], None]:
+    def run(life: Life) -> None:
+        (plan.path / f"{name}.warm").touch()
+        if life.await_turn():
+            (plan.path / f"{name}.took-over").touch()
+            run_stage(plan, life, name)
+
+    return run
+
+
 def runner(plan: Plan, name: str) -> Callable[[Life], None]:
     if name.startswith("source-"):
         return lambda life: run_source(plan, life, name.removeprefix("source-"))
@@ -199,10 +210,12 @@ def supervisor(
     for name in names:
         source = name.startswith("source-")
         place = 0 if source else STAGES.index(name)
+        argv = (sys.executable, "-m", "tests.stream.chaos", name, msgspec.json.encode(plan).decode())
         plans.append(
             StagePlan(
                 name,
-                argv=(sys.executable, "-m", "tests.stream.chaos", name, msgspec.json.encode(plan).decode()),
+                argv=argv,
+                spare=(*argv, "spare") if name in plan.standby else (),
                 source=source,
                 restarts=1000,
                 group="capture" if place <= 1 else "",
@@ -213,11 +226,12 @@ def supervisor(
 
 
 if __name__ == "__main__":
-    what, text = sys.argv[1:]
+    what, text, *more = sys.argv[1:]
     chosen = msgspec.json.decode(text, type=Plan)
     if what == "supervisor":
         outcome = supervisor(chosen, resume=True).run()
         sys.stderr.write(f"{outcome.report}\n{outcome.error or ''}\n")
         sys.exit(outcome.exit_status)
     is_source = what.startswith("source-")
-    sys.exit(run_process(what, runner(chosen, what), source=is_source, logs=chosen.path / "logs"))
+    make = spare if more else runner
+    sys.exit(run_process(what, make(chosen, what), source=is_source, logs=chosen.path / "logs"))
