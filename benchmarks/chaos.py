@@ -3,7 +3,8 @@
 ``kill -9`` and ``SIGSTOP`` hit the stages and the supervisor alike. The supervisor is started again as a
 service manager would, with ``--resume``; one that is stopped is killed after a while, as by a watchdog. Runs
 follow one another until there were enough disturbances; each run's log is compared byte for byte. Afterwards
-a live pipeline is broken stage by stage, and timed until frames captured after the kill are handled again.
+a live pipeline is broken stage by stage, and timed until frames captured after the kill are handled again;
+then once more with warm standbys (``stream.standby``).
 """
 
 from __future__ import annotations
@@ -18,23 +19,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from benchmarks.processes import children, leftovers, name_of, running_stages
+from benchmarks.processes import leftovers
 from benchmarks.report import BenchResult, Figure
 from commands.cli import ROOT, progress
 from gait.walkers.clip import write_clip
 from gait.walkers.scenes import street_scene
+from stream import strays
 from stream.errors import GaitwayError, StageDiedError
 from stream.ledger import Ledger
+from stream.pulse import feel
 from stream.ringfile import shared_memory_folder
 
 CAMERA: Final = "cam1"
 _HEARTBEAT_S: Final = 3.0
 _RUN_S: Final = 900.0
+_REST_S: Final = 0.1  # of processor time in 2 s: a spare's heartbeat takes less
 STAGES: Final = ("source-cam1", "perceive", "track", "embed", "identify", "publish")
+STANDBY: Final = STAGES[1:]
 LIVE: Final = "walkers:seed=5,people=2,seconds=900,size=320x240,fps=10,live=1"
 
 
@@ -58,6 +64,7 @@ class Tally:
     balanced: int = 0
     left: list[str] = field(default_factory=list)
     recovered_s: dict[str, list[float]] = field(default_factory=dict)
+    taken_over_s: dict[str, list[float]] = field(default_factory=dict)
 
 
 def run(arguments: argparse.Namespace) -> BenchResult:
@@ -75,8 +82,11 @@ def run(arguments: argparse.Namespace) -> BenchResult:
             while tally.kills + tally.stops < arguments.kills:
                 _one_run(Disturbed(folder, f"run{tally.runs}", clip), rng, tally, arguments.kills, expected)
                 bar.set(min(tally.kills + tally.stops, arguments.kills))
-        _live(folder, rng, arguments.live_kills, tally)
+        _live(Disturbed(folder, "live", LIVE), rng, arguments.live_kills, STAGES, tally.recovered_s, tally)
+        spared = Disturbed(folder, "standby", LIVE, standby=STANDBY)
+        _live(spared, rng, arguments.live_kills, STANDBY, tally.taken_over_s, tally)
     live_s = [seconds for all_s in tally.recovered_s.values() for seconds in all_s]
+    spared_s = [seconds for all_s in tally.taken_over_s.values() for seconds in all_s]
     figures: dict[str, Figure] = {
         "kills": tally.kills,
         "stops": tally.stops,
@@ -84,6 +94,7 @@ def run(arguments: argparse.Namespace) -> BenchResult:
         "runs": tally.runs,
         "events": expected.count(b"\n"),
         **{f"live_{stage}_s": max(all_s) for stage, all_s in sorted(tally.recovered_s.items())},
+        **{f"standby_{stage}_s": max(all_s) for stage, all_s in sorted(tally.taken_over_s.items())},
         "left_behind": " ".join(tally.left) or "nothing",
     }
     values = {
@@ -91,16 +102,18 @@ def run(arguments: argparse.Namespace) -> BenchResult:
         "balanced_books": tally.balanced / max(1, tally.runs),
         "left_behind": float(len(tally.left)),
         "live_recovered_s": max(live_s, default=0.0),
+        "standby_recovered_s": max(spared_s, default=0.0),
     }
-    if live_s:
+    if live_s and spared_s:
         figures["live_median_s"] = statistics.median(live_s)
+        figures["standby_median_s"] = statistics.median(spared_s)
     return BenchResult.of("chaos", figures, values)
 
 
 class Disturbed:
     """One pipeline as a process, started as a user starts it, and again after its death."""
 
-    def __init__(self, folder: Path, name: str, source: str | Path) -> None:
+    def __init__(self, folder: Path, name: str, source: str | Path, standby: Sequence[str] = ()) -> None:
         self.name = f"chaos-{os.getpid()}-{name}"
         self._folder = folder / name
         self._folder.mkdir()
@@ -112,7 +125,9 @@ class Disturbed:
             f"stream.runtime_folder={self._folder}",
             "stream.restarts=1000",
             f"stream.heartbeat_s={_HEARTBEAT_S:g}",
+            f"stream.standby=[{','.join(standby)}]",
         ]
+        self.standby = len(standby)
         self._argv = [
             *(sys.executable, str(ROOT / "run_pipeline.py"), "run", "--source", f"{CAMERA}={source}"),
             *("--out", str(self._folder / "out"), "--id", self.name, "--resume"),
@@ -140,7 +155,18 @@ class Disturbed:
 
     def victims(self) -> dict[str, int]:
         """The processes that can be hit, the supervisor too."""
-        return {**running_stages(self.process.pid), "supervisor": self.process.pid}
+        return {**self.stages(), "supervisor": self.process.pid}
+
+    def stages(self) -> dict[str, int]:
+        """The processes of its stages, by name."""
+        return {one.stage: one.pid for one in self._noted() if one.stage}
+
+    def spares(self) -> list[int]:
+        """The processes that wait to take a place."""
+        return [one.pid for one in self._noted() if not one.stage]
+
+    def _noted(self) -> list[strays.Stray]:
+        return [one for folder in self._folder.glob(f"gaitway-*/{self.name}") for one in strays.noted(folder)]
 
     def wait(self, hit: Hit | None) -> None:
         """Wait for the end, hitting now and then."""
@@ -205,31 +231,49 @@ def _one_run(pipeline: Disturbed, rng: random.Random, tally: Tally, most: int, e
     tally.left += pipeline.left()
 
 
-def _live(folder: Path, rng: random.Random, kills: int, tally: Tally) -> None:
+def _live(
+    pipeline: Disturbed,
+    rng: random.Random,
+    kills: int,
+    stages: Sequence[str],
+    recovered_s: dict[str, list[float]],
+    tally: Tally,
+) -> None:
     """Kill each stage of a live pipeline in turn; how long until new frames are handled again."""
-    if kills <= 0:
-        return
-    pipeline = Disturbed(folder, "live", LIVE)
     try:
         for number in range(kills):
             _await_frames(pipeline, 10)
+            _await_spares(pipeline)
             time.sleep(rng.uniform(0.2, 1.5))
-            name = STAGES[number % len(STAGES)]
-            victim = running_stages(pipeline.process.pid).get(name)
+            name = stages[number % len(stages)]
+            victim = pipeline.stages().get(name)
             if victim is None:
                 continue
             os.kill(victim, signal.SIGKILL)
             began_s = time.monotonic()
-            while victim in children(pipeline.process.pid) and name_of(victim) == name:
+            while pipeline.stages().get(name) == victim:
                 time.sleep(0.005)
             _await_frames(pipeline, 1)
-            tally.recovered_s.setdefault(name, []).append(time.monotonic() - began_s)
+            recovered_s.setdefault(name, []).append(time.monotonic() - began_s)
         pipeline.process.send_signal(signal.SIGINT)
         pipeline.process.wait(60)
     finally:
         if pipeline.process.poll() is None:
             pipeline.kill()
     tally.left += pipeline.left()
+
+
+def _await_spares(pipeline: Disturbed) -> None:
+    """Wait until every spare is there and has loaded what it loads: it is at rest then."""
+    until_s, ran_s, since_s = time.monotonic() + 120, 0.0, time.monotonic()
+    while pipeline.standby and time.monotonic() < until_s:
+        pulses = [feel(pid, 0.0) for pid in pipeline.spares()]
+        now_s = sum(pulse.ran_s for pulse in pulses if pulse is not None)
+        if len(pulses) < pipeline.standby or now_s - ran_s > _REST_S:
+            ran_s, since_s = now_s, time.monotonic()
+        elif time.monotonic() - since_s > 2.0:
+            return
+        time.sleep(0.1)
 
 
 def _await_frames(pipeline: Disturbed, more: int) -> None:

@@ -18,6 +18,7 @@ from stream.checkpoint import Counting, Keeper, Memory, Remembered, fresh_folder
 from stream.errors import ConfigError, ResourceError
 from stream.once import OnceStage
 from stream.publish import PublishStage
+from stream.punctual import EasedStage
 from stream.recorder import RecordedStage
 from stream.sources import Source
 from stream.stage import Stage
@@ -27,7 +28,7 @@ _MARK: Final = "run.json"
 
 
 STAYS: Final = {
-    PerceiveStage: ("_frames", "_perception", "_figures"),
+    PerceiveStage: ("_frames", "_perception"),
     TrackStage: ("_shape", "_config"),
     EmbedStage: ("_embedder", "_config"),
     IdentifyStage: (
@@ -40,7 +41,7 @@ STAYS: Final = {
 
 def memory_of(stage: Stage) -> Memory:
     """The part of a stage that changes from frame to frame; nets, configuration and gallery stay outside."""
-    if isinstance(stage, RecordedStage):
+    while isinstance(stage, (RecordedStage, EasedStage)):
         stage = stage.inner
     stays = next((names for kind, names in STAYS.items() if isinstance(stage, kind)), None)
     if stays is None:

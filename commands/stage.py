@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -28,14 +28,14 @@ from stream.checkpoint import Keeper
 from stream.control import ControlServer
 from stream.errors import ConfigError, SourceError
 from stream.feed import FeedOptions, feed
-from stream.figures import Figure, Watch
+from stream.figures import Watch
 from stream.frames import FrameReader, Frames, FrameWriter
 from stream.ledger import Count, Ledger, StageLedger
 from stream.life import Life, run_process
 from stream.loop import Ports, StageLoop
 from stream.merge import Merge
 from stream.publish import Publisher, PublishStage
-from stream.punctual import Budget, PunctualFrames
+from stream.punctual import Budget, EasedStage, PunctualFrames
 from stream.recorder import RecordedFrames, RecordedStage, Recorder, read_order
 from stream.sources import Source, open_source, register_source
 from stream.sources.live import CameraRefusesError
@@ -186,7 +186,7 @@ def _run_stage(plan: RunPlan, name: str, life: Life, prepared: Any = None) -> No
     """``prepared``: what ``PREPARE`` made of the plan before."""
     stage, keeper = with_keeper(plan, name, BUILDERS[name](plan, prepared or PREPARE[name](plan)))
     rows = Ledger.open(plan.ledger).stage(name)
-    ports = replace(_ports(plan, name, keeper, life), watch=_watch(plan, rows, life))
+    ports = replace(_ports(plan, name, keeper, life, stage), watch=_watch(plan, rows, life))
     loop = StageLoop(
         name,
         stage,
@@ -201,7 +201,7 @@ def _run_stage(plan: RunPlan, name: str, life: Life, prepared: Any = None) -> No
     loop.run()
 
 
-def _ports(plan: RunPlan, name: str, keeper: Keeper | None, life: Life) -> Ports:
+def _ports(plan: RunPlan, name: str, keeper: Keeper | None, life: Life, stage: Stage) -> Ports:
     limits = plan.config.stream.limits
     kept = keeper.restored if keeper else None
     inlet: Receiver
@@ -211,7 +211,8 @@ def _ports(plan: RunPlan, name: str, keeper: Keeper | None, life: Life) -> Ports
         cameras = kept.still_open(plan.cameras) if kept else plan.cameras
         frames = {camera: Inlet(plan.hop_of(camera), limits=tokens) for camera in cameras}
         inlet = Merge(frames, live=set(plan.live_cameras) & set(cameras), order=_order(plan))
-        newcomers = Newcomers(plan, inlet, life.newcomers)
+        eased = stage.frames if isinstance(stage, EasedStage) else None
+        newcomers = Newcomers(plan, inlet, life.newcomers, eased)
     else:
         inlet = Inlet(plan.hop(name), limits=limits, positions=kept.positions_by_name() if kept else None)
     following = plan.stages[plan.stages.index(name) + 1 :]
@@ -237,8 +238,10 @@ def _order(plan: RunPlan) -> list[str]:
 class Newcomers:
     """Cameras attached to the running pipeline: perception opens an inlet for each."""
 
-    def __init__(self, plan: RunPlan, merge: Merge, names: SimpleQueue[str]) -> None:
-        self._plan, self._merge, self._names = plan, merge, names
+    def __init__(
+        self, plan: RunPlan, merge: Merge, names: SimpleQueue[str], frames: PunctualFrames | None
+    ) -> None:
+        self._plan, self._merge, self._names, self._frames = plan, merge, names, frames
 
     def __call__(self) -> list[str]:
         """Open what was attached since the last call."""
@@ -247,6 +250,8 @@ class Newcomers:
             camera = self._names.get()
             inlet = Inlet(self._plan.hop_of(camera), limits=self._plan.config.stream.token_limits)
             self._merge.attach(camera, inlet)
+            if self._frames is not None:
+                _note_budget(read_plan(self._plan.plan_file), self._frames, camera)
             found.append(camera)
         return found
 
@@ -254,25 +259,27 @@ class Newcomers:
 def _perceive(plan: RunPlan, perception: Perception) -> Stage:
     folder = plan.config.stream.shared_memory
     reader = FrameReader(folder=Path(folder) if folder else None)
-    frames: Frames = reader
-    figures: Callable[[], Iterable[Figure]] = tuple
-    if not plan.recorded:
-        frames = punctual = PunctualFrames(reader, _budgets(plan))
-        figures = punctual.figures
+    if plan.recorded:
+        return _recorded(plan, reader, perception)
+    frames = PunctualFrames(reader, {})
+    for name in plan.cameras:
+        _note_budget(plan, frames, name)
+    return EasedStage(_recorded(plan, frames, perception), frames)
+
+
+def _recorded(plan: RunPlan, frames: Frames, perception: Perception) -> Stage:
+    """Perception, which keeps what it looks at where the run is recorded."""
     if not plan.record:
-        return PerceiveStage(frames, perception, figures)
+        return PerceiveStage(frames, perception)
     recorder = Recorder(Path(plan.record))
-    return RecordedStage(PerceiveStage(RecordedFrames(frames, recorder), perception, figures), recorder)
+    return RecordedStage(PerceiveStage(RecordedFrames(frames, recorder), perception), recorder)
 
 
-def _budgets(plan: RunPlan) -> dict[str, Budget]:
-    """Of the cameras whose clock is theirs; rendered walkers are as old as their rendering makes them."""
-    cameras = plan.config.cameras.items()
-    return {
-        name: Budget(camera.options.budget_s, camera.options.priority)
-        for name, camera in cameras
-        if is_camera(camera.source)
-    }
+def _note_budget(plan: RunPlan, frames: PunctualFrames, name: str) -> None:
+    """Of a camera whose clock is its own; rendered walkers are as old as their rendering makes them."""
+    camera = plan.config.cameras[name]
+    if is_camera(camera.source):
+        frames.attach(name, Budget(camera.options.budget_s, camera.options.priority))
 
 
 def _track(plan: RunPlan, _: object) -> Stage:

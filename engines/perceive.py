@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -34,6 +34,7 @@ from stream.messages import (
     People,
     Person,
 )
+from stream.punctual import SEARCHED_ONE_IN
 
 
 class Perception:
@@ -105,18 +106,14 @@ class _Camera:
         self.straighten = None if self.model is None else Straightener(self.model.lens)
         self.watch = CameraWatch(perception.detector, perception.poses, perception.config)
         self.motion = MotionEstimate() if perception.config.motion == "affine" else None
+        self.looks = 0
 
 
 class PerceiveStage:
-    """FrameToken -> People; keeps no frames, and one small state per camera.
+    """FrameToken -> People; keeps no frames, and one small state per camera."""
 
-    ``figures`` says how things stand with the frames.
-    """
-
-    def __init__(
-        self, frames: Frames, perception: Perception, figures: Callable[[], Iterable[Figure]] = tuple
-    ) -> None:
-        self._frames, self._perception, self._figures = frames, perception, figures
+    def __init__(self, frames: Frames, perception: Perception) -> None:
+        self._frames, self._perception = frames, perception
         self._cameras: dict[tuple[str, str], _Camera] = {}
 
     def handle(self, message: FrameMessage) -> Iterable[FrameMessage]:
@@ -138,8 +135,8 @@ class PerceiveStage:
         return ControlReply(ok=True, result={"nets": msgspec.to_builtins(self._perception.nets)})
 
     def figures(self) -> Iterable[Figure]:
-        """What is said of the frames: whether any are thinned out."""
-        return self._figures()
+        """Nothing to tell."""
+        return ()
 
     def close(self) -> None:
         """Forget every camera."""
@@ -159,7 +156,9 @@ class PerceiveStage:
             camera = self._cameras[key] = _Camera(self._perception, frame.camera)
         if camera.straighten is not None:
             pixels = camera.straighten(pixels)
-        sightings = camera.watch.see(pixels, frame.number)
+        search = frame.load == 0 or camera.looks % SEARCHED_ONE_IN == 0
+        camera.looks += 1
+        sightings = camera.watch.see(pixels, frame.number, search=search)
         if self._perception.outliner is not None:
             sightings = self._perception.outliner.outline(pixels, sightings)
         people = tuple(

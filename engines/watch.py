@@ -49,13 +49,13 @@ class CameraWatch:
         self._next_number = 0
         self._last_frame: int | None = None
 
-    def see(self, frame: Frame, number: int) -> list[Sighting]:
-        """The people in frame ``number`` (H, W, 3) BGR; numbers must grow."""
+    def see(self, frame: Frame, number: int, *, search: bool = True) -> list[Sighting]:
+        """The people in frame ``number`` (H, W, 3) BGR; numbers must grow. ``search``: for new ones too."""
         steps = 1 if self._last_frame is None else max(number - self._last_frame, 1)
         self._last_frame = number
         found = self._follow(frame, steps)
         lost = [follower.expected(0) for follower in self._followers if follower.missed]
-        new = self._seeker.seek(frame, [sighting.seen for sighting in found], lost)
+        new = self._seeker.seek(frame, [sighting.seen for sighting in found], lost) if search else []
         found += [Sighting(self._adopt(seen), seen) for seen in new]
         found.sort(key=lambda sighting: sighting.follower)
         own = apart([sighting.seen for sighting in found], lost)

@@ -41,6 +41,7 @@ from stream.messages import (
     Retraction,
     TrackletId,
 )
+from stream.punctual import KEPT_ONE_IN, SEARCHED_ONE_IN
 
 
 class IdentifyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +78,7 @@ class _Camera:
     epoch: int = -1
     frames: int = 0
     refused: int = 0
+    load: int = 0
     lives: dict[TrackletId, Life] = field(default_factory=dict)
 
 
@@ -122,6 +124,7 @@ class IdentifyStage:
             raise MessageError(f"the identify stage got a {type(message).__name__}", wanted="Embedded")
         events = self._arrive(message.frame)
         camera = self._cameras[message.frame.camera]
+        events += self._loaded(camera, message.frame)
         fresh = self._take_in(camera, message)
         linked = self._link(camera, message)
         ended = self._over(camera, message)
@@ -183,6 +186,18 @@ class IdentifyStage:
         details: Details = {"model": self._model.name, "people": self._index.size}
         details |= {"width": frame.width, "height": frame.height} | self._engines
         return [*events, writer.event("start", frame, self._index.epoch, details=details)]
+
+    def _loaded(self, camera: _Camera, frame: FrameRef) -> list[Event]:
+        """Tell where perception eases its work on the camera, or takes that back."""
+        if frame.load == camera.load:
+            return []
+        camera.load = frame.load
+        details: Details = {
+            "level": frame.load,
+            "searched_one_in": SEARCHED_ONE_IN if frame.load else 1,
+            "seen_one_in": KEPT_ONE_IN if frame.load > 1 else 1,
+        }
+        return [camera.writer.event("load", frame, self._index.epoch, details=details)]
 
     def _take_in(self, camera: _Camera, message: Embedded) -> bool:
         """Note who is seen and what was embedded; whether anything is new to decide on."""

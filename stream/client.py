@@ -72,7 +72,7 @@ class Event(msgspec.Struct, frozen=True, tag="event"):
     """What happened; the fields are described in the schema, ``event-1.json``."""
 
     id: str
-    kind: Literal["start", "new", "update", "link", "retract", "end", "stop"]
+    kind: Literal["start", "new", "update", "link", "retract", "end", "load", "stop"]
     camera: str
     run: str
     sequence: int

@@ -33,7 +33,7 @@ Affine = tuple[float, float, float, float, float, float]
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in image pixels."""
 
-EventKind = Literal["start", "new", "update", "link", "retract", "end", "stop"]
+EventKind = Literal["start", "new", "update", "link", "retract", "end", "load", "stop"]
 
 IDENTITY: Final[Affine] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -65,7 +65,11 @@ class Array(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FrameRef(msgspec.Struct, frozen=True):
-    """Which frame: the camera, its run, a number counted from 0, and when it was taken."""
+    """Which frame: the camera, its run, a number counted from 0, and when it was taken.
+
+    ``load``: how far perception eases its work on this camera when it looks at the frame
+    (``stream/punctual.py``): 0 not at all, 1 it searches less, 2 it also looks at fewer frames.
+    """
 
     camera: str
     run: str
@@ -74,6 +78,7 @@ class FrameRef(msgspec.Struct, frozen=True):
     source_ns: int
     width: Positive
     height: Positive
+    load: NonNegative = 0
 
 
 class FrameToken(msgspec.Struct, frozen=True, tag="frame"):

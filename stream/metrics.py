@@ -24,7 +24,7 @@ from stream.meters import BOUNDS_S, Histogram
 FIGURES: Final = {
     "queue": "Messages sent to the next stage that it has not said to have handled.",
     "camera_up": "1 while a live camera shows pictures.",
-    "overload_level": "How many priorities of cameras are thinned out because frames come late.",
+    "overload_level": "How many steps work is eased because frames come late: search, then cameras.",
     "people_followed": "People whom the tracker follows.",
     "tracklets_embedded": "Tracklets with an open window in the embedder.",
     "embeddings_refused": "Answers of the embedder that were no numbers, since the stage started.",

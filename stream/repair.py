@@ -77,7 +77,7 @@ class History:
         self._kept = kept
         self._lock = threading.Lock()
         self._places: dict[str, deque[Place]] = {}
-        self._present: dict[str, dict[str | None, Place]] = {}
+        self._present: dict[str, dict[str, Place]] = {}
 
     def add(self, event: Event, at: int, size: int) -> None:
         """Note that the line of ``event`` lies at ``at``."""
@@ -88,9 +88,9 @@ class History:
             if event.kind in ("start", "stop"):
                 present.clear()
             if event.kind == "end":
-                present.pop(event.tracklet, None)
+                present.pop(event.tracklet or "", None)
             else:
-                present[event.tracklet] = place
+                present[event.tracklet or ("load" if event.kind == "load" else "run")] = place
 
     def sequences(self) -> dict[str, int]:
         """The number of each camera's last event."""
@@ -109,7 +109,7 @@ class History:
             return [places[index] for index in range(begin, min(end, begin + MAX_REPLY_EVENTS + 1))]
 
     def present(self, camera: str | None) -> list[Place]:
-        """The newest event of every tracklet that has not ended, in the order of the log."""
+        """The newest event of every run and of every tracklet that has not ended, in the log's order."""
         with self._lock:
             cameras = self._present if camera is None else {camera: self._present.get(camera, {})}
             return sorted(

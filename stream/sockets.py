@@ -204,7 +204,7 @@ def _set_options(made: Socket, limits: Limits, keys: CurveKeys | None, *, bind: 
     made.sndhwm = made.rcvhwm = limits.hwm
     made.linger = int(limits.linger_s * 1000)
     made.maxmsgsize = limits.max_message_bytes
-    made.reconnect_ivl, made.reconnect_ivl_max = 10, 500  # ms: a stage that was restarted is found at once
+    made.reconnect_ivl, made.reconnect_ivl_max = 10, 100  # ms: a stage that was restarted is found at once
     _notice_dead_hosts(made)
     made.handshake_ivl = 5000  # ms: a caller who never says who it is holds no place for long
     if keys is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -73,6 +74,18 @@ def test_the_same_recording_gives_the_same_bytes_also_among_other_cameras() -> N
             mixed[camera].append(encode(perceive(stage, held, ref(k, camera), image)))
     assert mixed["a"] == alone(0, "a") == alone(0, "a")
     assert mixed["b"] == alone(33, "b")
+
+
+def test_under_load_new_people_are_looked_for_in_one_frame_of_four() -> None:
+    held, stage = HeldFrames(), None
+    stage = PerceiveStage(held, fake_perception())
+    counts = []
+    for number in range(12):
+        people = [(0, 200, 180, 150), *([(1, 500, 190, 150)] if number else [])]
+        frame = msgspec.structs.replace(ref(number), load=1)
+        counts.append(len(perceive(stage, held, frame, draw(SIZE, people)).people))
+    assert counts[:4] == [1, 1, 1, 1]
+    assert counts[8:] == [2, 2, 2, 2]
 
 
 def test_the_end_of_a_run_forgets_it() -> None:

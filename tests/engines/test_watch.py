@@ -90,6 +90,16 @@ def test_a_person_gone_for_longer_than_lost_frames_is_somebody_new() -> None:
     assert after.keys() != before.keys()
 
 
+def test_without_a_search_those_known_are_followed_and_nobody_new_is_found() -> None:
+    watch = watch_of(fake_perception())
+    people = [(0, 100, 180, 60), (1, 250, 180, 150)]
+    known = {one.follower for one in watch.see(draw(SIZE, people), 0)}
+    more = [*people, (2, 500, 190, 300)]
+    for number in range(1, 6):
+        assert {one.follower for one in watch.see(draw(SIZE, more), number, search=False)} == known
+    assert len(watch.see(draw(SIZE, more), 6)) == 3
+
+
 def test_the_cost_of_a_frame_is_bounded() -> None:
     search = SearchConfig(tiles_per_frame=2, candidates_per_frame=1)
     detector, landmarks = FakeDetector(), FakeLandmarks()

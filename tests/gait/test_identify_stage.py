@@ -288,6 +288,21 @@ def test_a_new_run_of_a_camera_ends_the_old_one(stage: IdentifyStage) -> None:
     assert [e.sequence for e in told] == [3, 4, 5]
 
 
+def test_overload_is_told_when_it_comes_when_it_changes_and_when_it_goes(stage: IdentifyStage) -> None:
+    told = []
+    for number, load in enumerate((0, 1, 1, 2, 0, 0)):
+        message = embedded(number, seen=())
+        message = msgspec.structs.replace(message, frame=msgspec.structs.replace(message.frame, load=load))
+        told += [(event.kind, event.captured_ns, dict(event.details)) for event in events(stage, message)]
+    assert [kind for kind, *_ in told] == ["start", "load", "load", "load"]
+    assert [at for _, at, _ in told[1:]] == [frame(number).captured_ns for number in (1, 3, 4)]
+    assert [details for *_, details in told[1:]] == [
+        {"level": 1, "searched_one_in": 4, "seen_one_in": 1},
+        {"level": 2, "searched_one_in": 4, "seen_one_in": 4},
+        {"level": 0, "searched_one_in": 1, "seen_one_in": 1},
+    ]
+
+
 def test_cameras_number_their_events_apart(stage: IdentifyStage) -> None:
     yard = Embedded(frame(0, "yard"), (), (track(0, camera="yard"),))
     told = events(stage, embedded(0), yard)

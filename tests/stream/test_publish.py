@@ -203,11 +203,13 @@ def test_a_snapshot_is_the_newest_of_everyone_still_there(tmp_path: Path) -> Non
             ("update", "a"),
             ("end", "b"),
             ("new", "c"),
+            ("load", None),
+            ("load", None),
         ]:
             list(made.stage.handle(identified(event(0, kind=kind, tracklet=tracklet))))
-        assert ask(made.repair, {"want": "snapshot"})[1] == [1, 4, 6]
+        assert ask(made.repair, {"want": "snapshot"})[1] == [1, 4, 6, 8]
         list(made.stage.handle(identified(event(0, kind="stop", tracklet=None))))
-        assert ask(made.repair, {"want": "snapshot", "camera": "door"})[1] == [7]
+        assert ask(made.repair, {"want": "snapshot", "camera": "door"})[1] == [9]
 
 
 @pytest.mark.parametrize(
