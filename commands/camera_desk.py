@@ -16,13 +16,14 @@ from stream.health import health
 from stream.ledger import Ledger
 from stream.look import CameraState, Overseen, Status
 from stream.messages import ControlReply, ControlRequest
+from stream.sockets import wait_for
 from stream.sources import SourceOptions, redact
 from stream.supervisor import Supervisor
 
 ORDERS: Final = ("list", "attach", "detach", "pause", "resume")
 STATUS: Final = "status"
 """Answered with a ``Status`` and a ``Health``; asked by `run_pipeline.py top`."""
-_LOOK_MS: Final = 100
+_LOOK_S: Final = 0.1
 
 
 class CameraDesk:
@@ -57,17 +58,22 @@ class CameraDesk:
         return self._overseen.status(self._supervisor.look(), states)
 
     def _serve(self) -> None:
+        security, servers = self._plan.config.security, []
         try:
-            server = ControlServer(self._plan.supervisor)
+            servers.append(ControlServer(self._plan.supervisor))
+            if security.control:
+                keys = security.guarding(security.control, "operator")
+                servers.append(ControlServer(security.control, keys=keys))
         except GaitwayError as error:
             self._error = error
-            return
-        finally:
-            self._ready.set()
+            self._over.set()
+        self._ready.set()
         while not self._over.is_set():
-            if server.socket.poll(_LOOK_MS):
+            wait_for([server.socket for server in servers], _LOOK_S)
+            for server in servers:
                 server.serve(self.answer)
-        server.close()
+        for server in servers:
+            server.close()
 
     def answer(self, request: ControlRequest) -> ControlReply:
         """Do what was asked; raises GaitwayError where it cannot be done."""

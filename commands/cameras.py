@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from rich.table import Table
 
@@ -13,7 +14,8 @@ from commands.plan import SUPERVISOR
 from stream.config import StreamConfig, runtime_folder
 from stream.control import ask
 from stream.errors import ConfigError, ResourceError
-from stream.messages import ControlRequest
+from stream.messages import ControlReply, ControlRequest
+from stream.security import client_keys
 from stream.sockets import listening
 
 
@@ -32,6 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id", default="", metavar="NAME", help="the pipeline's name, where several run (run --id NAME)"
     )
+    there = parser.add_argument_group("a pipeline on another machine")
+    there.add_argument("--at", metavar="ENDPOINT", help="its security.control, such as tcp://HOST:5579")
+    there.add_argument("--identity", type=Path, metavar="FILE", help="an operator's NAME.key_secret")
+    there.add_argument("--server", type=Path, metavar="FILE", help="its pipeline.key")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     name, _, source = str(arguments.camera).partition("=")
     if order != "list" and not name:
         raise ConfigError(f"which camera is to {order}?", wanted=f"cameras {order} NAME")
-    endpoint = _endpoint(config.stream, arguments.id)
-    reply = ask(endpoint, ControlRequest(order, {"camera": name, "source": source}))
+    request = ControlRequest(order, {"camera": name, "source": source})
+    reply = _ask_there(arguments, request) or ask(_endpoint(config.stream, arguments.id), request)
     if not reply.ok:
         raise ConfigError(reply.error, where="the running pipeline")
     if arguments.json:
@@ -60,6 +66,15 @@ DONE = {
     "pause": "pauses: its tracks end, no frame is taken",
     "resume": "is taken up again",
 }
+
+
+def _ask_there(arguments: argparse.Namespace, request: ControlRequest) -> ControlReply | None:
+    """What the pipeline on another machine says, where one is named."""
+    if not arguments.at:
+        return None
+    if not arguments.identity or not arguments.server:
+        raise ConfigError("as whom?", wanted="--identity NAME.key_secret --server pipeline.key")
+    return ask(arguments.at, request, keys=client_keys(arguments.server, arguments.identity))
 
 
 def _show(cameras: list[dict[str, object]]) -> None:

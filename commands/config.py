@@ -93,12 +93,19 @@ def load_config(path: Path | None, overrides: list[str]) -> PipelineConfig:
         config = load_settings(chosen, PipelineConfig, overrides)
     for name in config.cameras:
         check_camera_name(name, str(chosen))
-    for endpoint in filter(None, (config.events.endpoint, config.events.repair)):
+    for endpoint in filter(None, (*_bound(config), config.events.endpoint, config.events.repair)):
         check_endpoint(
             endpoint, bind=True, secured=bool(config.security.keys) and endpoint.startswith("tcp://")
         )
     _ = config.monitor.address
     return config
+
+
+def _bound(config: PipelineConfig) -> list[str]:
+    """Where else this configuration listens, hops between stages included."""
+    stream = config.stream
+    hops = [f"tcp://{stream.tcp_host}:{stream.tcp_port}"] if stream.transport == "tcp" else []
+    return [config.security.control, *hops, *stream.endpoints.values()]
 
 
 def check_camera_name(name: str, where: str) -> None:

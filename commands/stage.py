@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +23,7 @@ from gait.embedder import Embedder
 from gait.identify_stage import IdentifyStage
 from gait.walkers.source import PREFIX as WALKERS
 from gait.walkers.source import open_walkers
-from stream.bus import Inlet, Outlet, Receiver
+from stream.bus import Inlet, Limits, Outlet, Receiver, Sent
 from stream.checkpoint import Keeper
 from stream.control import ControlServer
 from stream.errors import ConfigError, SourceError
@@ -98,7 +98,7 @@ def _replay_source(plan: RunPlan, camera: str, life: Life) -> None:
     ledger = Ledger.open(plan.ledger)
     writer = _writer(plan, camera)
     try:
-        outlet = Outlet(plan.hop_of(camera), limits=stream.token_limits)
+        outlet = _outlet(plan, plan.hop_of(camera), stream.token_limits)
         try:
             life.ready()
             replay(Path(plan.replay), camera, writer, outlet, ledger.stage("source"), life.stop)
@@ -106,6 +106,20 @@ def _replay_source(plan: RunPlan, camera: str, life: Life) -> None:
             outlet.close()
     finally:
         writer.close()
+
+
+def _inlet(
+    plan: RunPlan, endpoint: str, limits: Limits, positions: Mapping[bytes, int] | None = None
+) -> Inlet:
+    keys = plan.config.security.receiving(endpoint)
+    return Inlet(endpoint, limits=limits, keys=keys, positions=positions)
+
+
+def _outlet(
+    plan: RunPlan, endpoint: str, limits: Limits, *, live: bool = False, durable: Sent | None = None
+) -> Outlet:
+    keys = plan.config.security.sending(endpoint)
+    return Outlet(endpoint, live=live, limits=limits, keys=keys, durable=durable)
 
 
 def _writer(plan: RunPlan, camera: str) -> FrameWriter:
@@ -127,7 +141,7 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
         life.ready()
         if first is None:  # perception has seen this recording's end
             return
-        outlet = Outlet(plan.hop_of(camera), live=source.live, limits=stream.token_limits)
+        outlet = _outlet(plan, plan.hop_of(camera), stream.token_limits, live=source.live)
         try:
             runs = Runs(plan, camera, rows) if source.live and plan.durable else None
             if runs is not None:
@@ -209,16 +223,16 @@ def _ports(plan: RunPlan, name: str, keeper: Keeper | None, life: Life, stage: S
     if name == "perceive":
         tokens = plan.config.stream.token_limits
         cameras = kept.still_open(plan.cameras) if kept else plan.cameras
-        frames = {camera: Inlet(plan.hop_of(camera), limits=tokens) for camera in cameras}
+        frames = {camera: _inlet(plan, plan.hop_of(camera), tokens) for camera in cameras}
         inlet = Merge(frames, live=set(plan.live_cameras) & set(cameras), order=_order(plan))
         eased = stage.frames if isinstance(stage, EasedStage) else None
         newcomers = Newcomers(plan, inlet, life.newcomers, eased)
     else:
-        inlet = Inlet(plan.hop(name), limits=limits, positions=kept.positions_by_name() if kept else None)
+        inlet = _inlet(plan, plan.hop(name), limits, kept.positions_by_name() if kept else None)
     following = plan.stages[plan.stages.index(name) + 1 :]
     return Ports(
         inlet,
-        Outlet(plan.hop(following[0]), limits=limits, durable=sender_of(name, keeper)) if following else None,
+        _outlet(plan, plan.hop(following[0]), limits, durable=sender_of(name, keeper)) if following else None,
         ControlServer(plan.control) if name == "identify" else None,
         TraceWriter(plan.trace(name)) if plan.traces and name in TRACED else None,
         newcomers,
@@ -248,7 +262,7 @@ class Newcomers:
         found = []
         while not self._names.empty():
             camera = self._names.get()
-            inlet = Inlet(self._plan.hop_of(camera), limits=self._plan.config.stream.token_limits)
+            inlet = _inlet(self._plan, self._plan.hop_of(camera), self._plan.config.stream.token_limits)
             self._merge.attach(camera, inlet)
             if self._frames is not None:
                 _note_budget(read_plan(self._plan.plan_file), self._frames, camera)

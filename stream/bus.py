@@ -48,6 +48,7 @@ from stream.sockets import (
     readable,
     receive_two,
     remove_ipc,
+    require_keys,
     terminate,
 )
 from stream.stop import never
@@ -157,6 +158,7 @@ class Outlet:
         keys: CurveKeys | None = None,
         durable: Sent | None = None,
     ) -> None:
+        require_keys(endpoint, keys)
         self.endpoint = endpoint
         self._live, self._limits = live, limits
         self._stopped = never

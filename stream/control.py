@@ -7,37 +7,46 @@ back in the same form.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import zmq
 
+from stream.allowance import Allowance
 from stream.bus import CurveKeys, Limits, Socket, bound_endpoint, listening, open_socket, remove_ipc
 from stream.errors import GaitwayError, MessageError, ResourceError
 from stream.messages import ControlReply, ControlRequest, decode, encode
-from stream.sockets import readable
+from stream.sockets import readable, receive_from
 
 Answer = Callable[[ControlRequest], ControlReply]
 
 CONTROL_LIMITS: Final = Limits(hwm=64, max_message_bytes=8 * 1024 * 1024, linger_s=1.0)
+NETWORK_LIMITS: Final = replace(CONTROL_LIMITS, max_message_bytes=64 * 1024)  # orders, no templates
 _PER_TURN: Final = 16  # so that a flood of questions cannot hold up the frames
+
+
+_TOO_OFTEN: Final = ControlReply(ok=False, error="asked too often")
 
 
 class ControlServer:
     """A stage's end of its control socket."""
 
     def __init__(self, endpoint: str, *, keys: CurveKeys | None = None) -> None:
-        self.socket: Socket = open_socket(zmq.ROUTER, endpoint, bind=True, limits=CONTROL_LIMITS, keys=keys)
+        limits = NETWORK_LIMITS if endpoint.startswith("tcp://") else CONTROL_LIMITS
+        self.socket: Socket = open_socket(zmq.ROUTER, endpoint, bind=True, limits=limits, keys=keys)
         self.endpoint = bound_endpoint(self.socket)
+        self._allowance = Allowance()
 
     def serve(self, answer: Answer) -> int:
         """Answer what was asked meanwhile, without waiting; how many questions that were."""
         for served in range(_PER_TURN):
             if not readable(self.socket):
                 return served
-            peer, *parts = self.socket.recv_multipart(zmq.DONTWAIT)
-            reply = encode(_answer_parts(parts, answer))
+            caller, (peer, *parts) = receive_from(self.socket)
+            allowed = self._allowance.take(caller, time.monotonic())
+            reply = encode(_answer_parts(parts, answer) if allowed else _TOO_OFTEN)
             with contextlib.suppress(zmq.Again):  # an asker that does not read its answers loses them
                 self.socket.send_multipart([peer, *parts[:-1], reply], zmq.DONTWAIT)
         return _PER_TURN

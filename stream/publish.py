@@ -26,18 +26,20 @@ import msgspec
 import zmq
 
 from stream.errors import MessageError
-from stream.events import MAX_LINE_BYTES, SCHEMA_VERSION, EventLog, encode_event, sealed
+from stream.events import SCHEMA_VERSION, EventLog, encode_event, sealed
 from stream.figures import Figure
 from stream.messages import Event, FrameMessage, Identified
 from stream.repair import Answers, History, RepairServer
-from stream.sockets import CurveKeys, Limits, bound_endpoint, open_socket, remove_ipc
+from stream.sockets import CurveKeys, Limits, bound_endpoint, open_socket, readable, remove_ipc
 from stream.stage import PassiveStage
 from stream.timings import EventTimings
 
 TOPIC_ROOT: Final = f"gaitway/{SCHEMA_VERSION}/"
-_LIMITS: Final = Limits(hwm=10_000, max_message_bytes=2 * MAX_LINE_BYTES, linger_s=2.0)
-"""10,000 events are hours of a busy door. What a subscriber has not taken 2 s after the end, it asks for."""
+_LIMITS: Final = Limits(hwm=10_000, max_message_bytes=1024, linger_s=2.0)
+"""10,000 events are hours of a busy door. What a subscriber has not taken 2 s after the end, it asks for.
+What comes in are subscriptions: a longer one is none of ours, and who sends it is hung up on."""
 _SUBSCRIBE: Final = 1
+_SUBSCRIPTIONS_AT_ONCE: Final = 1000  # so that who subscribes without end does not hold up the events
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -100,7 +102,9 @@ class Publisher:
         return self._subscriptions
 
     def _count_subscriptions(self) -> None:
-        while self._socket.poll(0):
+        for _ in range(_SUBSCRIPTIONS_AT_ONCE):
+            if not readable(self._socket):
+                return
             said = self._socket.recv(zmq.DONTWAIT)
             self._subscriptions += 1 if said[:1] == bytes([_SUBSCRIBE]) else -1 if said[:1] == b"\0" else 0
 

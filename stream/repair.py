@@ -17,16 +17,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 import zmq
 
+from stream.allowance import Allowance
 from stream.errors import ResourceError
 from stream.messages import Event
-from stream.sockets import CurveKeys, Limits, Socket, bound_endpoint, open_socket, remove_ipc
+from stream.sockets import CurveKeys, Limits, Socket, bound_endpoint, open_socket, receive_from, remove_ipc
 
 KEPT: Final = 100_000
 """Events per camera that can be asked for; 16 MB of index each, weeks of a busy door."""
@@ -34,12 +35,6 @@ MAX_REPLY_EVENTS: Final = 1000
 MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
 _LIMITS: Final = Limits(hwm=1000, max_message_bytes=4096, linger_s=1.0)
 _LOOK_FOR_CLOSE_MS: Final = 50
-
-# A subscriber that missed an hour asks some hundred times; one that asks without end gets its refusals
-# cheaply. Peers beyond the bound share what is forgotten first.
-_ASKS_PER_S: Final = 200.0
-_ASKS_AT_ONCE: Final = 1000.0
-_PEERS: Final = 1024
 
 
 class RepairRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,25 +171,6 @@ class Answers:
         os.close(self._log)
 
 
-class Allowance:
-    """How often each peer may still ask: a bucket each that fills at a steady rate."""
-
-    def __init__(
-        self, per_s: float = _ASKS_PER_S, at_once: float = _ASKS_AT_ONCE, peers: int = _PEERS
-    ) -> None:
-        self._per_s, self._at_once, self._peers = per_s, at_once, peers
-        self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
-
-    def take(self, peer: bytes, now_s: float) -> bool:
-        """Whether ``peer`` may ask now."""
-        left, since_s = self._left.pop(peer, (self._at_once, now_s))
-        left = min(self._at_once, left + (now_s - since_s) * self._per_s)
-        self._left[peer] = (left - 1 if left >= 1 else left, now_s)
-        if len(self._left) > self._peers:
-            self._left.popitem(last=False)
-        return left >= 1
-
-
 class RepairServer:
     """Gives the answers at ``endpoint``, on a thread of its own, until closed."""
 
@@ -210,9 +186,9 @@ class RepairServer:
     def _serve(self, socket: Socket) -> None:
         while not self._closing.is_set():
             if socket.poll(_LOOK_FOR_CLOSE_MS):
-                parts = socket.recv_multipart(zmq.DONTWAIT)
+                caller, parts = receive_from(socket)
                 if len(parts) == 3 and not parts[1]:  # anything else is no request and gets no answer
-                    allowed = self._allowance.take(parts[0], time.monotonic())
+                    allowed = self._allowance.take(caller, time.monotonic())
                     reply = self._answers.answer(parts[2]) if allowed else self._answers.refusal("too often")
                     socket.send_multipart([*parts[:2], *reply], zmq.DONTWAIT)
         socket.close()

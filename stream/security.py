@@ -40,16 +40,31 @@ class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """What guards the sockets that leave this host.
 
     ``keys``: the folder that ``run_pipeline.py keys init`` made; empty: no encryption, and nothing may listen
-    beyond this host.
+    beyond this host. ``identity``: the pair by which this machine's stages call those of another, where it
+    holds not the pipeline's own secret: a NAME.key_secret of role camera. ``control``: where operators give
+    orders about cameras from other machines, such as tcp://0.0.0.0:5579; empty: on this host alone.
     """
 
     keys: str = ""
+    identity: str = ""
+    control: str = ""
 
     def guarding(self, endpoint: str, *roles: Role) -> CurveKeys | None:
         """The keys of a socket that binds there: None without a folder, or where no network leads."""
         if not self.keys or not endpoint.startswith("tcp://"):
             return None
         return KeyFolder(Path(self.keys)).server(*roles)
+
+    def receiving(self, endpoint: str) -> CurveKeys | None:
+        """The keys of a hop's receiver: open to the pipeline's own stages, and to cameras' machines."""
+        return self.guarding(endpoint, "camera")
+
+    def sending(self, endpoint: str) -> CurveKeys | None:
+        """The keys of a hop's sender."""
+        if not self.keys or not endpoint.startswith("tcp://"):
+            return None
+        folder = KeyFolder(Path(self.keys))
+        return folder.client_of(Path(self.identity)) if self.identity else folder.own()
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,9 @@ class KeyFolder:
         ]
 
     def admits(self, public: bytes, roles: tuple[Role, ...]) -> bool:
-        """Whether the owner of the key (Z85) is allowed one of the roles now."""
+        """Whether the owner of the key (Z85) is allowed one of the roles now; a camera's role is ours too."""
+        if "camera" in roles and _is_key_of(self._file(PIPELINE, _PUBLIC), public):
+            return True
         files = (file for role in roles for file in (self.path / "allowed" / role).glob(f"*{_PUBLIC}"))
         return any(_is_key_of(file, public) for file in files)
 
@@ -123,7 +140,16 @@ class KeyFolder:
 
     def client(self, name: str = OPERATOR) -> CurveKeys:
         """Keys for a socket that connects from this machine, as somebody whose pair was made here."""
-        return client_keys(self._file(PIPELINE, _PUBLIC), self.path / "issued" / (name + _PRIVATE))
+        return self.client_of(self.path / "issued" / (name + _PRIVATE))
+
+    def client_of(self, identity: Path) -> CurveKeys:
+        """Keys for a socket that connects by the pair in a secret file."""
+        return client_keys(self._file(PIPELINE, _PUBLIC), identity)
+
+    def own(self) -> CurveKeys:
+        """Keys for a socket that connects as the pipeline itself."""
+        public, secret = load_pair(self._file(PIPELINE, _PRIVATE))
+        return CurveKeys(public, secret, public)
 
     def _require_pipeline(self) -> None:
         if not self._file(PIPELINE, _PUBLIC).exists():

@@ -133,6 +133,19 @@ def receive_two(socket: Socket) -> list[bytes]:
     return parts
 
 
+def receive_from(socket: Socket) -> tuple[bytes, list[bytes]]:
+    """The message that is there to be read from a ROUTER, and who sent it; raises zmq.Again at once.
+
+    Over CURVE that is the caller's key, which stays the same over connections; else the connection's name.
+    """
+    frames = socket.recv_multipart(_DONTWAIT, copy=False)
+    parts = [bytes(frame.buffer) for frame in frames]
+    try:
+        return str(frames[-1].get("User-Id")).encode(), parts
+    except zmq.ZMQError:
+        return parts[0], parts
+
+
 def remove_ipc(endpoint: str) -> None:
     """Remove the file of an ``ipc://`` endpoint that nobody listens at any more; ZeroMQ leaves it behind."""
     if endpoint.startswith("ipc://"):
@@ -182,11 +195,22 @@ def _check_tcp(endpoint: str, address: str, *, bind: bool, secured: bool) -> Non
     host, _, port = address.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not (0 if bind else 1) <= int(port) <= 65535:
         raise ConfigError(f"endpoint {endpoint!r}", wanted="tcp://HOST:PORT, a port of at most 65535")
-    if bind and not secured and not is_loopback(host):
+    if bind and not secured and not is_loopback(host):  # connecting: see ``require_keys``
         raise ConfigError(
             f"{endpoint} would listen beyond this host without keys",
             wanted="127.0.0.1, or CURVE keys",
             fix="Bind to tcp://127.0.0.1, or make keys (run_pipeline.py keys init) and name security.keys",
+        )
+
+
+def require_keys(endpoint: str, keys: CurveKeys | None) -> None:
+    """Raise ConfigError where what is sent would leave this host unencrypted, to whoever answers there."""
+    transport, _, address = endpoint.partition("://")
+    if transport == "tcp" and keys is None and not is_loopback(address.rpartition(":")[0]):
+        raise ConfigError(
+            f"{endpoint} lies beyond this host, and there are no keys",
+            wanted="127.0.0.1, or CURVE keys",
+            fix="Make keys (run_pipeline.py keys init) and name security.keys",
         )
 
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+import run_pipeline
 from commands.camera_desk import CameraDesk
 from commands.config import CameraConfig, PipelineConfig
 from commands.plan import RunPlan, read_plan
 from stream.config import StreamConfig
 from stream.control import ask
-from stream.errors import ConfigError
+from stream.errors import ConfigError, ResourceError
 from stream.events import read_events
 from stream.ledger import Ledger
 from stream.messages import ControlReply, ControlRequest
 from stream.runner import StagePlan
+from stream.security import KeyFolder, SecurityConfig
 from tests.commands.conftest import ROOT, Run
 from tests.stream.rtsp import RtspCamera
 
@@ -137,6 +141,28 @@ def test_the_socket_answers_and_refuses(make: Make) -> None:
         refused = ask(plan.supervisor, ControlRequest("pause", {"camera": "x"}))
     assert not refused.ok
     assert "no camera 'x' is attached" in refused.error
+
+
+def test_an_operator_orders_from_another_machine_and_a_subscriber_does_not(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = KeyFolder(tmp_path / "keys")
+    keys.make_pipeline()
+    display = keys.issue("display", "subscriber")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        where = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    desk, supervisor, plan = make(hall="rtsp://h/1", yard="rtsp://h/2")
+    config = msgspec.structs.replace(plan.config, security=SecurityConfig(keys=str(keys.path), control=where))
+    desk._plan = msgspec.structs.replace(plan, config=config)
+    as_operator = ["--identity", str(keys.path / "issued" / "operator.key_secret")]
+    there = ["--at", where, "--server", str(keys.path / "pipeline.key")]
+    with desk:
+        assert run_pipeline.main(["cameras", "pause", "hall", *there, *as_operator]) == 0
+        assert supervisor.told == [("source-hall", "pause")]
+        with pytest.raises(ResourceError, match="no answer in 1 s"):
+            ask(where, ControlRequest("list"), timeout_s=1.0, keys=keys.client_of(display))
+    assert run_pipeline.main(["cameras", "list", "--at", where]) != 0
+    assert "--identity" in capsys.readouterr().err
 
 
 def test_without_a_pipeline_the_verb_says_so(gaitway: Run, tmp_path: Path) -> None:

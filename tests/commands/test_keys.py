@@ -36,10 +36,15 @@ def test_a_key_before_the_pipelines_own_names_the_fix(
 
 def test_listening_beyond_this_host_needs_the_folder_of_keys() -> None:
     """Refused while the configuration is read, with the command that helps; admitted with keys."""
-    wide = "events.endpoint=tcp://0.0.0.0:5577"
-    with pytest.raises(ConfigError, match="keys init"):
-        load_config(None, [wide])
-    assert load_config(None, [wide, "security.keys=keys"]).security.keys == "keys"
+    for wide in (
+        ["events.endpoint=tcp://0.0.0.0:5577"],
+        ["security.control=tcp://0.0.0.0:5579"],
+        ["stream.transport=tcp", "stream.tcp_host=0.0.0.0"],
+        ["stream.endpoints={track: 'tcp://192.0.2.7:17000'}"],
+    ):
+        with pytest.raises(ConfigError, match="keys init"):
+            load_config(None, wide)
+        assert load_config(None, [*wide, "security.keys=keys"]).security.keys == "keys"
 
 
 def test_one_key_file_without_the_other_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,8 @@ import zmq
 from stream.bus import Limits, open_socket
 from stream.control import ControlServer, ask
 from stream.errors import GalleryError, MessageError, ResourceError
-from stream.merge import wait_for
 from stream.messages import ControlReply, ControlRequest, decode, encode
+from stream.sockets import wait_for
 from tests.stream.leaks import no_leaks
 
 __all__ = ["no_leaks"]

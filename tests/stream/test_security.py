@@ -1,14 +1,21 @@
 """Keys and the allow list: who is on it hears events and may ask, at once; nobody else does."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import zmq
 
+from stream.allowance import Allowance
+from stream.bus import CurveKeys, Inlet, Limits, Outlet
 from stream.client import Keys, QuietError, subscribe
-from stream.errors import ConfigError
-from stream.repair import Allowance
+from stream.control import ControlServer, ask
+from stream.errors import ConfigError, ResourceError
+from stream.messages import ControlReply, ControlRequest, FrameToken, decode, encode
 from stream.security import KeyFolder, SecurityConfig, client_keys, load_pair
+from stream.sockets import open_socket, readable, receive_from, wait_for
+from tests.stream.pipelines import reference
 from tests.stream.publishing import Publishing, publishing
 
 WAIT_S = 20.0
@@ -167,3 +174,109 @@ def test_a_peer_that_asks_without_end_is_refused_and_others_are_not() -> None:
     # A third peer makes room by forgetting the one heard least lately.
     assert allowance.take(b"third", 0.1)
     assert allowance.take(b"modest", 0.1)
+
+
+def arrives(inlet: Inlet, keys: CurveKeys | None, patience_s: float) -> bool:
+    """Whether a token sent with these keys comes through the hop."""
+    outlet = Outlet(inlet.endpoint, limits=Limits(4, linger_s=0.0), keys=keys)
+    outlet.send(FrameToken(reference(0), "gaitway-x.frames", 0, 1))
+    found = inlet.receive(patience_s)
+    outlet.close()
+    return found is not None
+
+
+def test_a_hop_over_tcp_takes_the_pipelines_own_stages_and_cameras_machines_alone(folder: KeyFolder) -> None:
+    config = SecurityConfig(keys=str(folder.path))
+    camera, display = folder.issue("yard", "camera"), folder.issue("display", "subscriber")
+    elsewhere = SecurityConfig(keys=str(folder.path), identity=str(camera))
+    inlet = Inlet("tcp://127.0.0.1:0", keys=config.receiving("tcp://127.0.0.1:0"))
+    assert arrives(inlet, config.sending(inlet.endpoint), WAIT_S)
+    assert arrives(inlet, elsewhere.sending(inlet.endpoint), WAIT_S)
+    assert not arrives(inlet, folder.client_of(display), SILENCE_S)
+    assert not arrives(inlet, CurveKeys(*zmq.curve_keypair(), folder.own().public), SILENCE_S)
+    assert not arrives(inlet, None, SILENCE_S)
+    inlet.close()
+
+
+def test_a_hop_that_would_leave_this_host_without_keys_is_refused_at_both_ends(folder: KeyFolder) -> None:
+    with pytest.raises(ConfigError, match="would listen beyond this host without keys"):
+        Inlet("tcp://0.0.0.0:0")
+    with pytest.raises(ConfigError, match="lies beyond this host, and there are no keys"):
+        Outlet("tcp://192.0.2.7:17400")
+    Outlet("tcp://192.0.2.7:17400", limits=Limits(4, linger_s=0.0), keys=folder.own()).close()
+    config = SecurityConfig(keys=str(folder.path))
+    assert config.sending("ipc:///run/x") is config.receiving("ipc:///run/x") is None
+
+
+def served(server: ControlServer, endpoint: str, request: ControlRequest, keys: CurveKeys) -> ControlReply:
+    """The answer to one question, this thread being the server too."""
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, endpoint, request, timeout_s=SILENCE_S, keys=keys)
+        while not asked.done():
+            wait_for([server.socket], 0.02)
+            server.serve(lambda request: ControlReply(ok=True, result={"verb": request.verb}))
+        return asked.result()
+
+
+def test_orders_over_the_network_are_an_operators_alone_and_small(folder: KeyFolder) -> None:
+    config = SecurityConfig(keys=str(folder.path))
+    server = ControlServer("tcp://127.0.0.1:0", keys=config.guarding("tcp://127.0.0.1:0", "operator"))
+    operator, display = folder.client(), folder.client_of(folder.issue("display", "subscriber"))
+    assert served(server, server.endpoint, ControlRequest("list"), operator).result == {"verb": "list"}
+    with pytest.raises(ResourceError, match="no pipeline answers"):
+        served(server, server.endpoint, ControlRequest("list"), display)
+    with pytest.raises(ResourceError, match="no pipeline answers"):
+        served(server, server.endpoint, ControlRequest("list", {"camera": "x" * 100_000}), operator)
+    assert served(server, server.endpoint, ControlRequest("list"), operator).ok, "others are still served"
+    server.close()
+
+
+def test_a_caller_is_known_by_the_key_and_not_by_the_connection(folder: KeyFolder) -> None:
+    keys = folder.server("operator")
+    for guarded, known_again in ((keys, True), (None, False)):
+        router = open_socket(
+            zmq.ROUTER, "tcp://127.0.0.1:0", bind=True, limits=Limits(4, 4096, 0.0), keys=guarded
+        )
+        callers = []
+        for _ in range(2):
+            caller = open_socket(
+                zmq.DEALER,
+                router.getsockopt_string(zmq.LAST_ENDPOINT),
+                bind=False,
+                limits=Limits(4, 4096, 0.0),
+                keys=folder.client() if guarded else None,
+            )
+            caller.send(b"hello")
+            assert readable(router, int(WAIT_S * 1000))
+            callers.append(receive_from(router)[0])
+            caller.close()
+        assert (callers[0] == callers[1]) is known_again
+        router.close()
+
+
+def test_who_asks_the_control_socket_without_end_is_refused(folder: KeyFolder) -> None:
+    server = ControlServer("tcp://127.0.0.1:0")
+    flood = open_socket(zmq.DEALER, server.endpoint, bind=False, limits=Limits(5000, 64 * 1024, 0.0))
+    for _ in range(2000):
+        flood.send_multipart([b"", encode(ControlRequest("list"))])
+    replies: list[ControlReply] = []
+    until_s = time.monotonic() + WAIT_S
+    while len(replies) < 2000 and time.monotonic() < until_s:
+        server.serve(lambda _: ControlReply(ok=True))
+        while readable(flood):
+            replies.append(decode(flood.recv_multipart()[-1]))
+    assert {reply.error for reply in replies} == {"", "asked too often"}
+    flood.close()
+    server.close()
+
+
+def test_a_subscription_that_is_none_of_ours_does_no_harm(tmp_path: Path) -> None:
+    with publishing(tmp_path / "log") as made:
+        rude = zmq.Context.instance().socket(zmq.SUB)
+        rude.linger = 0
+        rude.connect(made.endpoint)
+        rude.subscribe(b"x" * 100_000)
+        with subscribe(made.endpoint, repair=made.repair, history=True, timeout_s=WAIT_S) as events:
+            made.publish(1)
+            assert next(events).sequence == 1
+        rude.close()
