@@ -12,7 +12,8 @@ prints events as JSON lines.
 
     ClientError            one clear line
     +-- VersionError       the pipeline speaks another version of the event schema
-    +-- QuietError         nothing came for as long as ``timeout_s`` allows
+    +-- QuietError         no event came for as long as ``timeout_s`` allows
+    +-- SilentError        not even a heartbeat came for as long as ``dead_after_s`` allows
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import zmq.auth
 
 VERSION: Final = 1
 ROOT: Final = "gaitway/"
+HEARTBEAT: Final = f"gaitway-heartbeat/{VERSION}"
 _LOOK_MS: Final = 1000
 _REPAIR_MS: Final = 2000
 _log = logging.getLogger("gaitway.client")
@@ -125,7 +127,11 @@ class VersionError(ClientError):
 
 
 class QuietError(ClientError, TimeoutError):
-    """Nothing came for as long as was allowed."""
+    """No event came for as long as was allowed."""
+
+
+class SilentError(ClientError, TimeoutError):
+    """Nothing came for as long as was allowed, heartbeats included: the pipeline is gone."""
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -135,6 +141,12 @@ class _Envelope(msgspec.Struct, frozen=True):
     sent_ns: int
     fresh: bool
     replayed: bool = False
+
+
+class _State(msgspec.Struct, frozen=True):
+    session: str
+    fresh: bool
+    sequences: dict[str, int]
 
 
 class _Reply(msgspec.Struct, frozen=True):
@@ -150,8 +162,9 @@ class Subscriber:
     """Iterate over it for events, each once and in order per camera; close it, or use it with ``with``.
 
     ``repair``: the pipeline's repair endpoint. ``history`` also fetches what came before (needs ``repair``).
-    ``timeout_s``: raise QuietError after so long without an event. ``on_gap`` is told of what is lost for
-    good; without, a warning is logged.
+    ``timeout_s``: raise QuietError after so long without an event; ``dead_after_s``: raise SilentError after
+    so long without a heartbeat either (they come every second). ``on_gap`` is told of what is lost for good;
+    without, a warning is logged.
     """
 
     def __init__(
@@ -162,37 +175,48 @@ class Subscriber:
         repair: str | None = None,
         history: bool = False,
         timeout_s: float | None = None,
+        dead_after_s: float | None = None,
         on_gap: Callable[[Gap], None] | None = None,
         keys: Keys | None = None,
     ) -> None:
         if history and not repair:
             raise ClientError("history needs the pipeline's repair endpoint")
         self._endpoint, self._repair, self._keys = endpoint, repair, keys
-        self._camera, self._timeout_s = camera, timeout_s
+        self._camera, self._timeout_s, self._dead_after_s = camera, timeout_s, dead_after_s
+        self._heard_s = time.monotonic()
         self._on_gap = on_gap or (lambda gap: _log.warning("missed for good: %s", gap))
         self._known: dict[str, tuple[str, int]] = {}  # camera -> (session, last sequence had)
         self._joined: dict[str, int] | None = {} if history else None  # camera -> last sequence not wanted
         self._ready: deque[Event] = deque()
         self._socket = self._connect(zmq.SUB, endpoint)
         self._socket.subscribe(f"{ROOT}{VERSION}/{camera}/" if camera else ROOT)
+        self._socket.subscribe(HEARTBEAT)
 
     def __iter__(self) -> Iterator[Event]:
         return self
 
     def __next__(self) -> Event:
-        """The next event; raises QuietError, VersionError, or ClientError for a message that is not ours."""
+        """The next event; raises ClientError, for a message that is not ours too."""
         quiet_at = time.monotonic() + self._timeout_s if self._timeout_s is not None else None
         while not self._ready:
             if self._socket.closed:
                 raise StopIteration
             left_ms = _LOOK_MS if quiet_at is None else int((quiet_at - time.monotonic()) * 1000)
             if self._socket.poll(max(0, min(left_ms, _LOOK_MS))):
+                self._heard_s = time.monotonic()
                 self._take(self._socket.recv_multipart(zmq.DONTWAIT))
-            elif quiet_at is not None and time.monotonic() >= quiet_at:
-                raise QuietError(f"no event from {self._endpoint} for {self._timeout_s:g} s")
             elif self._repair is not None:
                 self._catch_up()
+            if not self._ready:
+                self._check_patience(quiet_at)
         return self._ready.popleft()
+
+    def _check_patience(self, quiet_at: float | None) -> None:
+        now = time.monotonic()
+        if self._dead_after_s is not None and now - self._heard_s > self._dead_after_s:
+            raise SilentError(f"{self._endpoint} has been silent for {self._dead_after_s:g} s")
+        if quiet_at is not None and now >= quiet_at:
+            raise QuietError(f"no event from {self._endpoint} for {self._timeout_s:g} s")
 
     def __enter__(self) -> Subscriber:
         return self
@@ -205,6 +229,9 @@ class Subscriber:
         self._socket.close(linger=0)
 
     def _take(self, parts: list[bytes]) -> None:
+        if parts[0] == HEARTBEAT.encode():
+            self._compare(_state(parts, self._endpoint))
+            return
         event, envelope = _decode(parts, self._endpoint)
         if self._joined is None and self._repair is not None:
             self._catch_up()
@@ -232,11 +259,15 @@ class Subscriber:
             return
         if self._joined is None:
             self._joined = dict(reply.sequences)
-        for camera, newest in reply.sequences.items():
-            last = self._last(camera, reply.session, fresh=reply.fresh)
+        self._compare(_State(reply.session, reply.fresh, reply.sequences))
+
+    def _compare(self, state: _State) -> None:
+        """Fetch what was published and never came."""
+        for camera, newest in state.sequences.items():
+            last = self._last(camera, state.session, fresh=state.fresh)
             if self._camera in (None, camera) and last is not None and last < newest:
                 self._fill(camera, last + 1, newest)
-                self._known[camera] = (reply.session, newest)
+                self._known[camera] = (state.session, newest)
 
     def _fill(self, camera: str, first: int, last: int) -> None:
         """Fetch events ``first`` to ``last``; what cannot be had is a gap."""
@@ -296,6 +327,7 @@ def subscribe(
     repair: str | None = None,
     history: bool = False,
     timeout_s: float | None = None,
+    dead_after_s: float | None = None,
     on_gap: Callable[[Gap], None] | None = None,
     keys: Keys | None = None,
 ) -> Subscriber:
@@ -306,9 +338,17 @@ def subscribe(
         repair=repair,
         history=history,
         timeout_s=timeout_s,
+        dead_after_s=dead_after_s,
         on_gap=on_gap,
         keys=keys,
     )
+
+
+def _state(parts: list[bytes], endpoint: str) -> _State:
+    try:
+        return msgspec.json.decode(parts[1], type=_State)
+    except (msgspec.DecodeError, RecursionError, IndexError) as error:
+        raise ClientError(f"{endpoint} sent no Gaitway heartbeat ({error})") from error
 
 
 def _decode(parts: list[bytes], endpoint: str) -> tuple[Event, _Envelope]:

@@ -12,13 +12,21 @@ What subscribers get, one multipart message per event:
 ``sequence`` counts per camera from 1 without gaps, so a subscriber knows what it missed; it asks the
 repair socket for it (``stream/repair.py``). The socket never waits: for a subscriber more than ``hwm``
 events behind, events are left out.
+
+About once a second, also while nothing happens, there is a heartbeat, in two parts:
+
+    1  topic      gaitway-heartbeat/1
+    2  state      JSON {"session", "fresh", "sent_ns", "sequences"}: how far each camera's count has come, so
+                  that the loss of the last events is noticed too
+
+docs/PROTOCOL.md says the same for those who write subscribers.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +43,7 @@ from stream.stage import PassiveStage
 from stream.timings import EventTimings
 
 TOPIC_ROOT: Final = f"gaitway/{SCHEMA_VERSION}/"
+HEARTBEAT: Final = f"gaitway-heartbeat/{SCHEMA_VERSION}".encode()
 _LIMITS: Final = Limits(hwm=10_000, max_message_bytes=1024, linger_s=2.0)
 """10,000 events are hours of a busy door. What a subscriber has not taken 2 s after the end, it asks for.
 What comes in are subscriptions: a longer one is none of ours, and who sends it is hung up on."""
@@ -51,6 +60,15 @@ class Envelope(msgspec.Struct, frozen=True):
     sent_ns: int
     fresh: bool
     replayed: bool = False
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """The second part of a heartbeat: who publishes, and how far each camera's count has come."""
+
+    session: str
+    fresh: bool
+    sent_ns: int
+    sequences: dict[str, int]
 
 
 def topic_of(camera: str) -> bytes:
@@ -85,6 +103,11 @@ class Publisher:
         parts = [topic_of(event.camera), msgspec.json.encode(envelope), line]
         self._socket.send_multipart(parts, zmq.DONTWAIT)
         return sent_ns
+
+    def beat(self, sequences: Mapping[str, int]) -> None:
+        """Say that the publisher is alive, and how far each camera's count has come; never waits."""
+        state = Heartbeat(self.session, self.fresh, self._clock_ns(), dict(sequences))
+        self._socket.send_multipart([HEARTBEAT, msgspec.json.encode(state)], zmq.DONTWAIT)
 
     def wait_for_subscribers(self, count: int = 1, timeout_s: float = 5.0) -> bool:
         """Wait until ``count`` subscriptions are there, so that a short run has its audience."""
@@ -192,7 +215,8 @@ class PublishStage(PassiveStage):
         return sealed(event, sequence)
 
     def figures(self) -> Iterable[Figure]:
-        """How many subscriptions there are."""
+        """How many subscriptions there are; whoever subscribes is told how things stand, too."""
+        self._publisher.beat(self._sequences)
         yield Figure("subscriptions", self._publisher.subscriptions)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket as sockets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ import zmq
 
 import stream.client as client
 from stream import messages
-from stream.client import ClientError, Gap, Keys, QuietError, Subscriber, VersionError, subscribe
+from stream.client import ClientError, Gap, Keys, QuietError, SilentError, Subscriber, VersionError, subscribe
 from stream.events import encode_event, sealed
 from stream.sockets import CurveKeys
 from tests.stream.publishing import Publishing, event, identified, publishing
@@ -177,6 +178,44 @@ def test_a_lost_tail_is_fetched_when_it_is_quiet(tmp_path: Path) -> None:
         assert numbers(events, 1) == [1]
         miss(made, 2, 3)
         assert numbers(events, 2) == [2, 3]
+
+
+def test_a_lost_tail_is_noticed_by_the_heartbeat_alone(tmp_path: Path) -> None:
+    gaps: list[Gap] = []
+    with (
+        publishing(tmp_path / "log") as made,
+        subscribe(made.endpoint, timeout_s=QUICK_S, on_gap=gaps.append) as events,
+    ):
+        made.wait(2)  # the second subscription is to heartbeats
+        made.publish(1)
+        assert numbers(events, 1) == [1]
+        miss(made, 2, 3)
+        list(made.stage.figures())
+        made.publish(4)
+        assert numbers(events, 1) == [4]
+    assert gaps == [Gap("door", 2, 3)]
+
+
+def test_a_pipeline_without_a_heartbeat_is_gone_and_one_with_it_is_only_quiet(tmp_path: Path) -> None:
+    with (
+        publishing(tmp_path / "log") as made,
+        subscribe(made.endpoint, timeout_s=3.0, dead_after_s=1.0) as events,
+    ):
+        made.wait(2)
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(0.1):
+                made.publisher.beat({})
+
+        beating = threading.Thread(target=beat)
+        beating.start()
+        with pytest.raises(QuietError, match="no event"):
+            next(events)
+        over.set()
+        beating.join()
+        with pytest.raises(SilentError, match="has been silent for 1 s"):
+            next(events)
 
 
 def test_a_late_subscriber_gets_the_history_when_it_asks(tmp_path: Path) -> None:
