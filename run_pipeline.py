@@ -54,6 +54,7 @@ VERBS = {
         "list, attach, detach or pause the cameras of a running pipeline",
         "cameras pause hall",
     ),
+    "top": Verb("top", "watch a running pipeline: cameras, stages, latencies, drops", "top"),
     "config": Verb("config", "check pipeline.yaml and print what it resolves to", "config --show"),
     "bench": Verb("bench", "measure, beside a peer and the limit", "bench endtoend --json"),
     "doctor": Verb("doctor", "say what this machine has, what is missing and what to do", "doctor"),

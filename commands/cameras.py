@@ -10,13 +10,11 @@ from rich.table import Table
 from commands.camera_desk import ORDERS
 from commands.cli import add_config_arguments, add_json_argument, out, print_json, say
 from commands.config import load_config
-from commands.plan import SUPERVISOR
-from stream.config import StreamConfig, runtime_folder
+from commands.running import supervisor_endpoint
 from stream.control import ask
-from stream.errors import ConfigError, ResourceError
+from stream.errors import ConfigError
 from stream.messages import ControlReply, ControlRequest
 from stream.security import client_keys
-from stream.sockets import listening
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     if order != "list" and not name:
         raise ConfigError(f"which camera is to {order}?", wanted=f"cameras {order} NAME")
     request = ControlRequest(order, {"camera": name, "source": source})
-    reply = _ask_there(arguments, request) or ask(_endpoint(config.stream, arguments.id), request)
+    there = _ask_there(arguments, request)
+    reply = there or ask(supervisor_endpoint(config.stream, arguments.id), request)
     if not reply.ok:
         raise ConfigError(reply.error, where="the running pipeline")
     if arguments.json:
@@ -89,22 +88,3 @@ def _show(cameras: list[dict[str, object]]) -> None:
         row = [str(camera[key]) for key in ("camera", "state", "captured", "processed")]
         table.add_row(*row, text or "0", str(camera["source"]))
     out.print(table)
-
-
-def _endpoint(stream: StreamConfig, name: str) -> str:
-    """The socket of the pipeline called ``name``, or of the only one that runs."""
-    if name:
-        return f"ipc://{runtime_folder(stream, name) / SUPERVISOR}"
-    base = runtime_folder(stream, "")  # of all pipelines
-    running = sorted(
-        path for path in base.glob(f"*/{SUPERVISOR}") if path.is_socket() and listening(f"ipc://{path}")
-    )
-    if len(running) == 1:
-        return f"ipc://{running[0]}"
-    if not running:
-        raise ResourceError(
-            "no pipeline over live cameras is running",
-            fix="Start one: run_pipeline.py run --source rtsp://...",
-        )
-    names = ", ".join(path.parent.name for path in running)
-    raise ConfigError("several pipelines are running", wanted=f"--id with one of {names}")

@@ -26,6 +26,8 @@ KINDS: Final[tuple[str, ...]] = get_args(EventKind)
 ANSWERS: Final = ("person", "unknown", "insufficient_evidence")
 
 _BOUNDS_NS: Final = [round(bound * _NS_PER_S) for bound in BOUNDS_S]
+_LONGEST_NS: Final = 60 * _NS_PER_S  # longer is a clock that is wrong; the sum is not to be spoilt by it
+_MOST: Final = (1 << 63) - 1
 _WIDTH: Final = len(BOUNDS_S) + 2  # a bucket above the last bound, and the sum
 _TAKES, _AGE, _EVENT_AGE = 0, _WIDTH, 2 * _WIDTH
 _KIND: Final = 3 * _WIDTH
@@ -95,7 +97,7 @@ class StageMeters:
 
     def aged(self, camera: str, age_ns: int) -> None:
         """So long after its capture the frame has been handled."""
-        self._add(self._place(camera) + _AGE, max(0, age_ns))
+        self._add(self._place(camera) + _AGE, age_ns)
 
     def event(self, camera: str, kind: str, answer: str | None, age_ns: int | None) -> None:
         """An event is out, ``age_ns`` after its frame was captured (None: nobody knows)."""
@@ -104,7 +106,7 @@ class StageMeters:
         if answer is not None:
             self._words[at + _ANSWER + ANSWERS.index(answer)] += 1
         if age_ns is not None:
-            self._add(at + _EVENT_AGE, max(0, age_ns))
+            self._add(at + _EVENT_AGE, age_ns)
 
     def read(self, camera: str) -> Measured:
         """All of it, from any thread or process."""
@@ -119,9 +121,10 @@ class StageMeters:
         )
 
     def _add(self, at: int, duration_ns: int) -> None:
-        words = self._words
+        words, place = self._words, at + _WIDTH - 1
+        duration_ns = min(max(0, duration_ns), _LONGEST_NS)
         words[at + bisect_left(_BOUNDS_NS, duration_ns)] += 1
-        words[at + _WIDTH - 1] += duration_ns
+        words[place] = min(words[place] + duration_ns, _MOST)
 
 
 def total(histograms: Iterable[Histogram]) -> Histogram:

@@ -15,6 +15,7 @@ import numpy as np
 from stream.bus import Inlet, Limits, Outlet
 from stream.config import StreamConfig, hop_endpoints
 from stream.errors import ResourceError
+from stream.figures import Watch
 from stream.frames import FrameReader, FrameWriter
 from stream.ledger import Count, Drop, Ledger
 from stream.life import Life, run_process
@@ -151,16 +152,18 @@ def run_stage(plan: Plan, life: Life, name: str) -> None:
     fail_if_asked(plan, name)
     endpoints, limits = plan.endpoints(), Limits(plan.hwm)
     ledger = Ledger.open(Path(plan.folder) / "ledger")
+    watch = Watch(ledger.stage(name).meters, life.tell)
     if name == "middle":
         stage: Middle | Last = Middle(plan)
         ports = Ports(
             Inlet(endpoints["tokens"], limits=plan.config.token_limits),
             Outlet(endpoints["people"], limits=limits),
+            watch=watch,
         )
     else:
         stage = Last(plan)
         trace = TraceWriter(Path(plan.folder) / "trace")
-        ports = Ports(Inlet(endpoints["people"], limits=limits), trace=trace)
+        ports = Ports(Inlet(endpoints["people"], limits=limits), trace=trace, watch=watch)
     loop = StageLoop(name, stage, ports, cameras=[CAMERA], ledger=ledger.stage(name), stop=life.stop)
     while plan.slow_start == name and not life.stop.now():
         time.sleep(0.01)

@@ -102,6 +102,15 @@ def test_a_capture_time_ahead_of_our_clock_is_no_age(ledger: Ledger) -> None:
     assert rows.meters.read("door").age.sum_s == 0
 
 
+def test_no_clock_however_wrong_stops_a_stage(ledger: Ledger) -> None:
+    meters = ledger.stage("source").meters
+    for _ in range(3):
+        meters.aged("door", 1 << 62)
+        meters.aged("door", -(1 << 62))
+    age = meters.read("door").age
+    assert (age.count, age.counts[0], age.counts[-1], age.sum_s) == (6, 3, 3, pytest.approx(180.0))
+
+
 def test_events_are_counted_by_kind_and_answer_and_aged(ledger: Ledger) -> None:
     rows = ledger.stage("publish")
     watch = Watch(rows.meters, clock_ns=lambda: 250 * MS)

@@ -158,9 +158,9 @@ def test_a_port_that_is_taken_is_one_clear_line(ledger: Ledger) -> None:
 
 
 @contextmanager
-def running(plan: Plan) -> Iterator[tuple[Monitor, Callable[[], Status]]]:
+def running(plan: Plan, *, threads: bool = False) -> Iterator[tuple[Monitor, Callable[[], Status]]]:
     """A small pipeline of processes, watched; stopped afterwards."""
-    chief, ledger = supervisor(plan, threads=False)
+    chief, ledger = supervisor(plan, threads=threads)
     overseen = Overseen("test", ledger)
 
     def look() -> Status:
@@ -222,3 +222,18 @@ def test_a_stopped_stage_is_found_to_hang(tmp_path: Path) -> None:
         finally:
             os.kill(pid, signal.SIGCONT)
         await_true(lambda: fetch(monitor.port, "/healthz")[0] == 200)
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_stages_say_how_they_stand_as_threads_and_as_processes(tmp_path: Path, threads: bool) -> None:
+    plan = Plan(str(tmp_path), "inproc" if threads else "ipc", frames=100_000, pace_s=0.01)
+    with running(plan, threads=threads) as (monitor, _):
+        found: dict[tuple[str, ...], float] = {}
+
+        def said() -> bool:
+            found.update(samples(fetch(monitor.port, "/metrics")[2]))
+            handled = found.get(("gaitway_stage_seconds_count", CAMERA, "last"), 0)
+            return handled > 0 and ("gaitway_queue", "middle") in found
+
+        await_true(said)
+    assert ("gaitway_stage_cpu_seconds_total", "middle") in found or threads
