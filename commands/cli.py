@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from stream.logs import LOGGER, LogConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "pipeline.yaml"
@@ -58,6 +61,13 @@ def progress(what: str, total: int | None) -> Iterator[Step]:
 def say(text: str) -> None:
     """A line for the person at the terminal; stdout stays free for results."""
     err.print(text, highlight=False, markup=False)
+
+
+def teller(logs: LogConfig) -> Callable[[str], None]:
+    """How a pipeline's own process says a line: to a person, or to a log collector."""
+    if logs.format == "text":
+        return say
+    return lambda text: logging.getLogger(LOGGER).warning("%s", text)
 
 
 def print_json(value: object) -> None:

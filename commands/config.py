@@ -24,6 +24,7 @@ from stream.bus import check_endpoint
 from stream.config import StreamConfig
 from stream.errors import ConfigError
 from stream.health import HealthLimits
+from stream.logs import LogConfig
 from stream.monitor import MonitorConfig
 from stream.security import SecurityConfig
 from stream.sources import SourceOptions, redact
@@ -65,6 +66,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream: StreamConfig = StreamConfig()
     security: SecurityConfig = SecurityConfig()
     monitor: MonitorConfig = MonitorConfig()
+    logs: LogConfig = LogConfig()
     perceive: PerceiveConfig = PerceiveConfig()
     track: TrackConfig = TrackConfig()
     embed: EmbedConfig = EmbedConfig()

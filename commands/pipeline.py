@@ -16,7 +16,7 @@ from typing import Final
 
 from commands.camera_desk import CameraDesk
 from commands.checkpoints import prepare_checkpoints
-from commands.cli import progress, say
+from commands.cli import progress, teller
 from commands.config import PipelineConfig
 from commands.plan import Last, RunPlan, write_plan
 from commands.process_plan import SOURCE, process_plan
@@ -79,7 +79,7 @@ def run_plan(
         pipeline=plan.pipeline,
         folder=plan.folder,
         config=plan.config.stream,
-        note=say,
+        note=teller(plan.config.logs),
     )
     try:
         with ExitStack() as around:

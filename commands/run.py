@@ -8,12 +8,13 @@ from pathlib import Path
 import msgspec
 
 from commands.checkpoints import left_off
-from commands.cli import add_config_arguments, add_json_argument, print_json, say
+from commands.cli import add_config_arguments, add_json_argument, print_json, teller
 from commands.config import CameraConfig, PipelineConfig, check_camera_name, load_config
 from commands.pipeline import Finished, new_plan, run_plan
 from commands.recordings import begin_recording
 from stream.errors import ConfigError
 from stream.events import read_events
+from stream.logs import start_logging
 from stream.sources import SourceOptions
 
 
@@ -57,6 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run until the recordings end or Ctrl-C; 0 only when every frame is accounted for."""
     config = _configured(arguments)
+    start_logging(config.logs)
+    tell = teller(config.logs)
     earlier = left_off(arguments.out) if arguments.resume else None
     name = arguments.id or (earlier.pipeline if earlier else "")
     plan = new_plan(config, arguments.out, traces=arguments.traces, pipeline=name)
@@ -64,12 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
         plan = msgspec.structs.replace(plan, record=str(arguments.record.resolve()))
         begin_recording(plan)
     if not arguments.json:
-        say(f"events: {plan.event_log} and {config.events.endpoint}; stop with Ctrl-C")
+        tell(f"events: {plan.event_log} and {config.events.endpoint}; stop with Ctrl-C")
     finished = run_plan(plan, resume=arguments.resume)
     if arguments.json:
         print_json(summary(finished))
     else:
-        say(str(finished.outcome.report))
+        tell(str(finished.outcome.report))
     if finished.outcome.error is not None:
         raise finished.outcome.error
     return finished.outcome.exit_status

@@ -32,6 +32,7 @@ from stream.figures import Watch
 from stream.frames import FrameReader, Frames, FrameWriter
 from stream.ledger import Count, Ledger, StageLedger
 from stream.life import Life, run_process
+from stream.logs import start_logging
 from stream.loop import Ports, StageLoop
 from stream.merge import Merge
 from stream.publish import Publisher, PublishStage
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one stage as this process, under its supervisor."""
     plan = read_plan(arguments.plan)
     name: str = arguments.name
+    start_logging(plan.config.logs, name)
     runner = _spare_runner(arguments.plan, plan, name) if arguments.spare else stage_runner(plan, name)
     return run_process(name, runner, source=name.startswith(SOURCE), logs=plan.folder / "logs")
 

@@ -19,6 +19,7 @@ from stream.bus import Sender
 from stream.errors import GaitwayError
 from stream.figures import Figure, Watch
 from stream.ledger import Count, Drop, StageLedger
+from stream.logs import about
 from stream.messages import EndOfStream, FrameRef, FrameToken
 from stream.sources.base import NS_PER_S, Image, Picture, Source
 from stream.sources.clock import host_clock
@@ -135,7 +136,7 @@ class _Feed:
     def _send_next_run(self, reopen: Reopen, reason: str) -> str:
         """The camera is lost, or is to pause: end its run, wait for it, and send what it shows next."""
         camera = self._source.camera
-        _log.warning("%s: lost (%s); waiting for it", camera, reason)
+        _log.warning("%s: lost (%s); waiting for it", camera, reason, extra=about(camera))
         self._lost_s = time.time()
         if self._watch:
             self._watch.say(self._figures())
@@ -146,7 +147,7 @@ class _Feed:
         found = reopen(self._stop.draining)
         if found is None:
             return "stopped"
-        _log.warning("%s: back", camera)
+        _log.warning("%s: back", camera, extra=about(camera))
         self._source, self._frames = found, 0
         try:
             return self._send_pictures()

@@ -10,6 +10,7 @@ by hand) both are absent and signals alone count.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ from stream.stop import Level, Stop
 
 REPORT_VARIABLE: Final = "GAITWAY_REPORT_FD"
 _LOOK_S: Final = 0.02
+_log = logging.getLogger("gaitway.stream")
 _ORPHAN_GRACE_S: Final = 2.0
 BEAT_S: Final = 0.25
 """How often a stage says that it is alive."""
@@ -64,6 +66,7 @@ class Life:
 
     def ready(self) -> None:
         """Say that sockets are open and nets compiled. A source then waits until every stage is ready."""
+        _log.info("ready")
         self._report(Report("ready"))
         self._busy = True
         while self._waits and not self._go.wait(_LOOK_S) and not self.stop.draining():
@@ -131,10 +134,11 @@ def run_process(
         with one_line_errors(name, logs):
             run(life)
             life.done()
+            _log.info("ended")
             terminate()
     except GaitwayError as error:
         life.failed(error)
-        sys.stderr.write(f"{error}\n")
+        _log.error("%s", error)
         return error.exit_status
     return 0
 

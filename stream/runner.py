@@ -18,6 +18,7 @@ import msgspec
 from stream.errors import ConfigError, GaitwayError, ResourceError
 from stream.figures import Figures
 from stream.life import REPORT_VARIABLE, Life, Report
+from stream.logs import message_of
 from stream.loop import one_line_errors
 
 _LINE_BYTES = 4096
@@ -219,4 +220,4 @@ class ProcessRunner:
             lines = [
                 line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()
             ]
-        return f"{how}; its last line: {lines[-1]}" if lines else how
+        return f"{how}; its last line: {message_of(lines[-1])}" if lines else how

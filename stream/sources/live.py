@@ -18,11 +18,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stream.errors import SourceError
+from stream.redact import redact, redact_text
 from stream.sources.base import Picture, SourceOptions
 from stream.sources.clock import Backlog, LiveClock, SenderReports, host_clock, to_ns
 from stream.sources.container import video_stream
 from stream.sources.picture import BgrConverter, stamp_of
-from stream.sources.redact import redact, redact_text
 
 SCHEMES: Final = ("rtsp://", "rtsps://", "http://", "https://")
 USB: Final = "usb:"

@@ -11,9 +11,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from stream.errors import SourceError
+from stream.redact import redact
 from stream.sources.base import Picture, Source, SourceOptions
 from stream.sources.live import SCHEMES, USB, CameraRefusesError, LiveSource
-from stream.sources.redact import redact
 
 FIRST_PAUSE_S: Final = 0.2
 LAST_PAUSE_S: Final = 0.8
@@ -75,7 +75,7 @@ class Reconnect:
             except SourceError as error:
                 if error.what != said:
                     said = error.what
-                    _log.warning("%s: %s", self._camera, error)
+                    _log.warning("%s: %s", self._camera, error, extra={"camera": self._camera})
                 if isinstance(error, CameraRefusesError):
                     pause_s = REFUSED_PAUSE_S
             _wait(pause_s, stopped)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from stream.errors import SourceError
+from stream.redact import redact
 from stream.sources.base import Source, SourceOptions
 from stream.sources.file import FileSource
 from stream.sources.images import open_folder
 from stream.sources.live import SCHEMES, USB, LiveSource
-from stream.sources.redact import redact
 
 SourceFactory = Callable[[str, str, SourceOptions], Source]
 """(specification, camera, options) -> source; raises SourceError."""

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import SourceError
+from stream.redact import redact, redact_text
 from stream.sources import open_source
-from stream.sources.redact import redact, redact_text
 
 
 @pytest.mark.parametrize(
