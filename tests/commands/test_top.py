@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -116,17 +117,17 @@ def test_looking_too_often_is_refused(gaitway: Run) -> None:
     assert "at least 0.1 s" in gaitway("top", "--every", "0").stderr
 
 
-def test_a_running_pipeline_shows_itself_in_json_and_its_health_over_http(
+def test_a_running_pipeline_shows_itself_in_json_over_http_and_in_its_logs(
     gaitway: Run, tmp_path: Path
 ) -> None:
-    runtime = ("--set", f"stream.runtime_folder={tmp_path}")
-    sockets = [
-        word
-        for name in ("endpoint", "repair")
-        for word in ("--set", f"events.{name}=ipc://{tmp_path}/{name}")
-    ]
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    runtime = ("--set", f"stream.runtime_folder={tmp_path}")
+    settings = [
+        *(f"events.{name}=ipc://{tmp_path}/{name}" for name in ("endpoint", "repair")),
+        *(f"monitor.http=127.0.0.1:{port}", f"gallery.path={tmp_path}/g.sqlite"),
+        *("logs.format=json", "logs.level=info"),
+    ]
     source = "hall=walkers:seed=3,people=1,seconds=600,size=320x240,fps=5,live=1"
     command = [
         sys.executable,
@@ -138,15 +139,8 @@ def test_a_running_pipeline_shows_itself_in_json_and_its_health_over_http(
         "t",
         *runtime,
     ]
-    command += [
-        "--set",
-        f"monitor.http=127.0.0.1:{port}",
-        *sockets,
-        "--set",
-        f"gallery.path={tmp_path}/g.sqlite",
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    command += [word for setting in settings for word in ("--set", setting)]
+    command += ["--out", str(tmp_path / "out")]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path)
     try:
         view = _await_frames(gaitway, runtime, running)
@@ -165,10 +159,16 @@ def test_a_running_pipeline_shows_itself_in_json_and_its_health_over_http(
     finally:
         running.send_signal(signal.SIGINT)
         try:
-            assert running.wait(100) == 0, running.stderr.read()
+            said = running.communicate(timeout=100)[1].decode()
+            assert running.returncode == 0, said
         finally:
             running.kill()
             running.stderr.close()
+    logs = tmp_path / f"gaitway-{os.getuid()}" / "t" / "logs"
+    for stage in ("source-hall", "perceive", "publish"):
+        lines = [json.loads(line) for line in (logs / f"{stage}.log").read_text().splitlines()]
+        assert {"ready", "ended"} <= {line["message"] for line in lines if line["stage"] == stage}
+    assert "captured" in json.loads(said.splitlines()[-1])["message"]
 
 
 def _await_frames(gaitway: Run, runtime: tuple[str, ...], running: subprocess.Popen) -> TopView:
