@@ -28,6 +28,7 @@ from stream.logs import LogConfig
 from stream.monitor import MonitorConfig
 from stream.security import SecurityConfig
 from stream.sources import SourceOptions, redact
+from stream.tracing import TracingConfig
 from trackers.config import TrackConfig
 
 __all__ = ["CameraConfig", "EventsConfig", "GalleryConfig", "PipelineConfig", "load_config"]
@@ -67,6 +68,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     security: SecurityConfig = SecurityConfig()
     monitor: MonitorConfig = MonitorConfig()
     logs: LogConfig = LogConfig()
+    tracing: TracingConfig = TracingConfig()
     perceive: PerceiveConfig = PerceiveConfig()
     track: TrackConfig = TrackConfig()
     embed: EmbedConfig = EmbedConfig()
@@ -100,6 +102,7 @@ def load_config(path: Path | None, overrides: list[str]) -> PipelineConfig:
             endpoint, bind=True, secured=bool(config.security.keys) and endpoint.startswith("tcp://")
         )
     _ = config.monitor.address
+    config.tracing.check()
     return config
 
 

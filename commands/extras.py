@@ -14,6 +14,7 @@ EXTRAS: Final = {
     "onnx": "train",
     "onnxruntime": "train",
     "ultralytics": "yolo",
+    "opentelemetry": "otel",
 }
 
 

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from commands.checkpoints import first_frame, sender_of, with_keeper
+from commands.extras import needing_extra
 from commands.plan import RunPlan, is_live, read_plan
 from commands.process_plan import SOURCE
 from commands.recogniser import maps_of, recogniser, written_by
@@ -45,6 +46,7 @@ from stream.sources.replayed import PREFIX as RECORDING
 from stream.sources.replayed import RecordedSource, camera_of, replay
 from stream.stage import Stage
 from stream.trace import TraceWriter
+from stream.tracing import FrameTracer
 from trackers.linker import Linker
 from trackers.stage import TrackStage
 
@@ -138,6 +140,7 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
     ledger = Ledger.open(plan.ledger)
     rows = ledger.stage("source")
     first = _take_up(plan, source, rows)
+    watch = _watch(plan, SOURCE + camera, rows, life)
     writer = _writer(plan, camera)
     try:
         life.ready()
@@ -154,7 +157,7 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
                 budget_s=asked.options.budget_s if is_camera(asked.source) else math.inf,
                 first=first,
                 begins=runs.begin if runs is not None else lambda _: None,
-                watch=_watch(plan, rows, life),
+                watch=watch,
             )
             feed(source, writer, outlet, rows, life.stop, options, reopen)
         finally:
@@ -162,6 +165,7 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
     finally:
         writer.close()
         source.close()
+        watch.close()
     if source.problem is not None and reopen is None:
         raise source.problem
 
@@ -202,7 +206,7 @@ def _run_stage(plan: RunPlan, name: str, life: Life, prepared: Any = None) -> No
     """``prepared``: what ``PREPARE`` made of the plan before."""
     stage, keeper = with_keeper(plan, name, BUILDERS[name](plan, prepared or PREPARE[name](plan)))
     rows = Ledger.open(plan.ledger).stage(name)
-    ports = replace(_ports(plan, name, keeper, life, stage), watch=_watch(plan, rows, life))
+    ports = replace(_ports(plan, name, keeper, life, stage), watch=_watch(plan, name, rows, life))
     loop = StageLoop(
         name,
         stage,
@@ -241,9 +245,22 @@ def _ports(plan: RunPlan, name: str, keeper: Keeper | None, life: Life, stage: S
     )
 
 
-def _watch(plan: RunPlan, rows: StageLedger, life: Life) -> Watch:
+def _watch(plan: RunPlan, name: str, rows: StageLedger, life: Life) -> Watch:
     """Who measures the stage; an age means something where the camera's time is this host's."""
-    return Watch(rows.meters, life.tell, recorded=set(plan.cameras) - set(plan.live_cameras))
+    recorded = set(plan.cameras) - set(plan.live_cameras)
+    return Watch(rows.meters, life.tell, recorded=recorded, tracer=_tracer(plan, name))
+
+
+def _tracer(plan: RunPlan, name: str) -> FrameTracer | None:
+    tracing = plan.config.tracing
+    if not tracing.endpoint:
+        return None
+    otel = needing_extra("stream.otel")
+    stage, share = ("source", tracing.share) if name.startswith(SOURCE) else (name, 0.0)
+    tracer: FrameTracer = otel.SpanTracer(
+        stage, plan.pipeline, otel.to_collector(tracing.endpoint), share=share
+    )
+    return tracer
 
 
 def _order(plan: RunPlan) -> list[str]:

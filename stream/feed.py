@@ -178,6 +178,7 @@ class _Feed:
 
     def _send(self, picture: Picture) -> None:
         camera = self._source.camera
+        self._frame = self._reference(picture)
         self._frames += 1
         self._last_ns = picture.captured_ns
         self._ledger.count(camera, Count.CAPTURED)
@@ -185,9 +186,7 @@ class _Feed:
             self._ledger.count(camera, Drop.LATE)
             return
         patience_s = 0.0 if self._drops else None
-        token = self._writer.write(
-            self._reference(picture), picture.image, timeout_s=patience_s, stopped=self._stop.now
-        )
+        token = self._writer.write(self._frame, picture.image, timeout_s=patience_s, stopped=self._stop.now)
         if token is None:
             self._ledger.count(camera, Drop.STOPPED if self._stop.now() else Drop.RING_FULL)
         elif self._outlet.send(token, self._stop.now):
@@ -198,7 +197,7 @@ class _Feed:
 
     def _look(self, watch: Watch, began_ns: int) -> None:
         """Measure the picture that was sent; a camera that was lost is back with its first one."""
-        watch.handled(self._source.camera, self._last_ns, began_ns)
+        watch.handled(self._frame, began_ns)
         back, self._lost_s = self._lost_s is not None, None
         if back:
             watch.say(self._figures())
@@ -221,6 +220,7 @@ class _Feed:
             source_ns=picture.source_ns,
             width=width,
             height=height,
+            trace=self._watch.trace() if self._watch else "",
         )
 
     def _end(self, reason: str, *, last: bool = True) -> EndOfStream:

@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
-from stream.messages import EndOfStream, FrameMessage, Identified
+from stream.messages import EndOfStream, FrameMessage, FrameRef, Identified
 from stream.meters import StageMeters
+from stream.tracing import FrameTracer
 
 EVERY_S: Final = 1.0
 """How often a stage says how it stands."""
@@ -37,7 +38,8 @@ def no_one(_: Figures) -> None:
 class Watch:
     """Measures one stage's loop; for its thread. ``tell`` passes figures on to whoever supervises it.
 
-    ``recorded``: cameras whose capture times are a recording's own, so that an age means nothing.
+    ``recorded``: cameras whose capture times are a recording's own, so that an age means nothing. ``tracer``
+    makes spans of frames that are traced.
     """
 
     def __init__(
@@ -46,22 +48,31 @@ class Watch:
         tell: Callable[[Figures], None] = no_one,
         *,
         recorded: Iterable[str] = (),
+        tracer: FrameTracer | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._meters, self._tell = meters, tell
         self._recorded = frozenset(recorded)
-        self._clock_ns = clock_ns
+        self._tracer, self._clock_ns = tracer, clock_ns
         self._due_s = 0.0
 
     def begin(self) -> int:
         """A message is about to be handled; give what this returns to ``handled``."""
         return time.perf_counter_ns()
 
-    def handled(self, camera: str, captured_ns: int, began_ns: int) -> None:
+    def trace(self) -> str:
+        """What a new frame is to carry: a trace's context, or nothing."""
+        return self._tracer.begin() if self._tracer else ""
+
+    def handled(self, frame: FrameRef, began_ns: int, answers: Iterable[FrameMessage] = ()) -> None:
         """A frame was handled: note how long that took, and how old the frame is now."""
-        self._meters.took(camera, time.perf_counter_ns() - began_ns)
-        if camera not in self._recorded:
-            self._meters.aged(camera, self._clock_ns() - captured_ns)
+        duration_ns = time.perf_counter_ns() - began_ns
+        self._meters.took(frame.camera, duration_ns)
+        if frame.camera not in self._recorded:
+            self._meters.aged(frame.camera, self._clock_ns() - frame.captured_ns)
+        if self._tracer and frame.trace:
+            events = [event for one in answers if isinstance(one, Identified) for event in one.events]
+            self._tracer.span(frame, duration_ns, events)
 
     def told(self, message: FrameMessage | EndOfStream) -> None:
         """The last stage is through with this: note the events in it."""
@@ -82,3 +93,8 @@ class Watch:
         """Say how things stand, now."""
         self._due_s = time.monotonic() + EVERY_S
         self._tell(tuple(figures))
+
+    def close(self) -> None:
+        """Let go of the tracer."""
+        if self._tracer:
+            self._tracer.close()

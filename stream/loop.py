@@ -54,7 +54,7 @@ class Ports:
     def close(self) -> None:
         """Close them all; what was sent is still handed over."""
         self.inlet.close()
-        for port in (self.outlet, self.control, self.trace):
+        for port in (self.outlet, self.control, self.trace, self.watch):
             if port is not None:
                 port.close()
 
@@ -179,7 +179,7 @@ class StageLoop:
             return
         self._ledger.count(camera, Count.HANDLED)
         if watch:
-            watch.handled(camera, message.frame.captured_ns, began_ns)
+            watch.handled(message.frame, began_ns, answers)
         self._send_all(answers)
 
     def _repeated(self, message: FrameMessage, last: int) -> bool:

@@ -64,11 +64,12 @@ class Array(msgspec.Struct, frozen=True, array_like=True):
         return np.frombuffer(self.data, dtype=dtype).reshape(self.shape)
 
 
-class FrameRef(msgspec.Struct, frozen=True):
+class FrameRef(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which frame: the camera, its run, a number counted from 0, and when it was taken.
 
     ``load``: how far perception eases its work on this camera when it looks at the frame
     (``stream/punctual.py``): 0 not at all, 1 it searches less, 2 it also looks at fewer frames.
+    ``trace``: a W3C ``traceparent``, where the frame is traced (``stream/tracing.py``).
     """
 
     camera: str
@@ -79,6 +80,7 @@ class FrameRef(msgspec.Struct, frozen=True):
     width: Positive
     height: Positive
     load: NonNegative = 0
+    trace: str = ""
 
 
 class FrameToken(msgspec.Struct, frozen=True, tag="frame"):

@@ -6,7 +6,8 @@ What subscribers get, one multipart message per event:
     2  envelope   JSON {"camera", "sequence", "session", "sent_ns", "fresh", "replayed"}: what differs
                   between two runs over the same recording, and so is not in the event. ``session`` is new
                   whenever the publisher starts, and ``fresh`` says that the count then began at 1 again;
-                  ``replayed`` marks an event sent again
+                  ``replayed`` marks an event sent again; ``trace``, where the frame is traced, is its W3C
+                  ``traceparent``
     3  event      the line of the log, byte for byte; see schema/event-1.json
 
 ``sequence`` counts per camera from 1 without gaps, so a subscriber knows what it missed; it asks the
@@ -60,6 +61,7 @@ class Envelope(msgspec.Struct, frozen=True):
     sent_ns: int
     fresh: bool
     replayed: bool = False
+    trace: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -95,11 +97,14 @@ class Publisher:
         self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         self.endpoint = bound_endpoint(self._socket)
 
-    def send(self, event: Event, line: bytes, *, replayed: bool = False) -> int:
+    def send(self, event: Event, line: bytes, *, replayed: bool = False, trace: str = "") -> int:
         """Hand one event to ZeroMQ, never waiting; returns when, in nanoseconds since the epoch."""
         self._count_subscriptions()
         sent_ns = self._clock_ns()
-        envelope = Envelope(event.camera, event.sequence, self.session, sent_ns, self.fresh, replayed)
+        context = trace or msgspec.UNSET
+        envelope = Envelope(
+            event.camera, event.sequence, self.session, sent_ns, self.fresh, replayed, context
+        )
         parts = [topic_of(event.camera), msgspec.json.encode(envelope), line]
         self._socket.send_multipart(parts, zmq.DONTWAIT)
         return sent_ns
@@ -204,7 +209,7 @@ class PublishStage(PassiveStage):
         for event, line in zip(events, lines, strict=True):
             self._history.add(event, at, len(line))
             at += len(line) + 1
-            sent_ns = self._publisher.send(event, line)
+            sent_ns = self._publisher.send(event, line, trace=message.frame.trace)
             if self._timings is not None:
                 self._timings.add(event, sent_ns)
         return (Identified(message.frame, events),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ from stream.runner import StagePlan
 from stream.stage import PassiveStage
 from stream.supervisor import Supervisor
 from stream.trace import TraceWriter
+from stream.tracing import FrameTracer
 
 CAMERA = "door"
 STAGES = ("source", "middle", "last")
@@ -50,6 +52,7 @@ class Plan(msgspec.Struct, frozen=True):
     missing_program: bool = False
     fail_at_start: str = ""
     restarts: int = 0
+    collector: str = ""
 
     @property
     def config(self) -> StreamConfig:
@@ -85,11 +88,15 @@ def run_source(plan: Plan, life: Life) -> None:
     rows = ledger.stage("source")
     outlet = Outlet(plan.endpoints()["tokens"], live=plan.live, limits=plan.config.token_limits)
     writer = FrameWriter(CAMERA, slots=plan.slots, pipeline="test", folder=Path(plan.folder))
+    tracer = tracer_of(plan, "source")
     life.ready()
     number = 0
     while number < plan.frames and not life.stop.draining():
         rows.count(CAMERA, Count.CAPTURED)
         frame = reference(number)
+        if tracer:
+            frame = msgspec.structs.replace(frame, trace=tracer.begin())
+            tracer.span(frame, 0)
         token = writer.write(frame, picture(frame), timeout_s=0 if plan.live else None, stopped=life.stop.now)
         if token is None:
             rows.count(CAMERA, Drop.STOPPED if life.stop.now() else Drop.RING_FULL)
@@ -106,6 +113,15 @@ def run_source(plan: Plan, life: Life) -> None:
     writer.close()
     outlet.close()
     ledger.close()
+    if tracer:
+        tracer.close()
+
+
+def tracer_of(plan: Plan, stage: str) -> FrameTracer | None:
+    if not plan.collector:
+        return None
+    otel = importlib.import_module("stream.otel")
+    return otel.SpanTracer(stage, "test", otel.to_collector(plan.collector), share=1.0)
 
 
 class Middle(PassiveStage):
@@ -152,7 +168,7 @@ def run_stage(plan: Plan, life: Life, name: str) -> None:
     fail_if_asked(plan, name)
     endpoints, limits = plan.endpoints(), Limits(plan.hwm)
     ledger = Ledger.open(Path(plan.folder) / "ledger")
-    watch = Watch(ledger.stage(name).meters, life.tell)
+    watch = Watch(ledger.stage(name).meters, life.tell, tracer=tracer_of(plan, name))
     if name == "middle":
         stage: Middle | Last = Middle(plan)
         ports = Ports(
