@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from commands.cli import add_json_argument, print_json, progress, say
+from commands.cli import add_config_arguments, add_json_argument, print_json, progress, say
+from commands.config import PipelineConfig, load_config
+from commands.observe import observe
+from commands.prepare import perception
 from gait.data.errors import DataError
+from gait.data.kinds import KINDS, preparation_of
 from gait.data.prepare import REPORT, Report
+from gait.data.source import Options
 from gait.data.store import DataSet
-from gait.training.clothing import dressed
+from gait.training.clothing import dressed, recoloured
+from gait.training.clothing.looked import Look
+from gait.training.clothing.picture_sheets import write_picture_sheets
 from gait.training.clothing.shares import LEDGER, Wanted, is_variant, source_of
+from stream.messages import People
 
 METHODS: Final = {
     "outline": "silhouettes and joints of a prepared data set: coats, skirts, trousers, bags, hoods",
+    "recolour": "recordings: clothes re-dyed and re-textured, then perceived again",
 }
+KIND: Final = "videos"
 _TOLD: Final = 10
 
 
@@ -26,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     listed = "\n".join(f"  {name:<12}{text}" for name, text in METHODS.items())
     parser.description = f"{parser.description or ''}\n\nmethods:\n{listed}"
-    parser.add_argument("source", type=Path, metavar="SRC", help="a folder that `prepare` wrote")
+    parser.add_argument("source", type=Path, metavar="SRC", help="what `prepare` wrote; else recordings")
     parser.add_argument("folder", type=Path, metavar="DST", help="where to write; taken up again if begun")
     parser.add_argument("--method", choices=METHODS, default="outline", help="how (default outline)")
     parser.add_argument(
@@ -34,8 +45,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--variants", type=int, default=10, metavar="N", help="of each of them (default 10)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed, the same clothes (default 0)")
+    parser.add_argument(
+        "--kind",
+        choices=[name for name, kind in KINDS.items() if kind.perceives],
+        default=KIND,
+        help=f"of recordings: as `prepare` names them (default {KIND}: PERSON/*.mp4)",
+    )
     parser.add_argument("--sheets", action="store_true", help="write contact sheets to look at")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that draw (default: the cores)")
+    add_config_arguments(parser)
     add_json_argument(parser)
 
 
@@ -46,16 +64,46 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.workers is not None and arguments.workers < 1:
         raise DataError(f"--workers {arguments.workers}", wanted="1 or more")
     wanted = Wanted(arguments.share, arguments.variants, arguments.seed)
-    with progress("dressing", None) as step:
-        report = dressed.dress(
-            arguments.source, arguments.folder, wanted, workers=arguments.workers, progress=step.set
-        )
+    report = _MADE[arguments.method](arguments, wanted)
     if arguments.sheets:
         with progress("sheets", None) as step:
-            count = dressed.write_sheets(arguments.folder, progress=step.set)
+            sheets = dressed.write_sheets if arguments.method == "outline" else write_picture_sheets
+            count = sheets(arguments.folder, progress=step.set)
         say(f"{count} contact sheets in {arguments.folder / dressed.SHEETS}")
     _tell(arguments, report)
     return 0
+
+
+def _outline(arguments: argparse.Namespace, wanted: Wanted) -> Report:
+    with progress("dressing", None) as step:
+        return dressed.dress(
+            arguments.source, arguments.folder, wanted, workers=arguments.workers, progress=step.set
+        )
+
+
+def _recolour(arguments: argparse.Namespace, wanted: Wanted) -> Report:
+    config = load_config(arguments.config, arguments.overrides)
+    perceive = perception(config)
+    recordings = preparation_of(arguments.kind, arguments.source, Options(perceive=perceive))
+    with progress("dyeing", None) as step:
+        return recoloured.recolour(
+            recordings, arguments.folder, wanted, looking(config), perceive, progress=step.set
+        )
+
+
+def looking(config: PipelineConfig) -> Look:
+    """Perception frame by frame, as the methods on pictures are handed it."""
+
+    def look(path: Path) -> tuple[People, ...]:
+        return observe(config, str(path)).people
+
+    return look
+
+
+_MADE: Final[dict[str, Callable[[argparse.Namespace, Wanted], Report]]] = {
+    "outline": _outline,
+    "recolour": _recolour,
+}
 
 
 def _tell(arguments: argparse.Namespace, report: Report) -> None:

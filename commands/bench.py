@@ -28,6 +28,7 @@ BENCHES = {
     "training": "clips a second of the loader and of a training step, beside the floor",
     "walkers": "masks and joints of rendered people: what a frame costs, and whether it is exact",
     "recognition": "the net in the box on walkers it never saw: rank-1 by clothes, misses, controls",
+    "clothing": "trained without coats and bags, tested with them: what `augment` gains; does it flicker?",
     "models": "sequences a second for each gait family in each runtime",
 }
 

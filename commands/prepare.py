@@ -139,7 +139,9 @@ def _options(arguments: argparse.Namespace) -> Options:
         joints=_layout(arguments.joints),
         data_in_use=_booleans(arguments.data_in_use),
         poses=arguments.poses,
-        perceive=_perception(arguments) if KINDS[arguments.kind].perceives else None,
+        perceive=perception(load_config(arguments.config, arguments.overrides))
+        if KINDS[arguments.kind].perceives
+        else None,
     )
 
 
@@ -155,8 +157,8 @@ def _booleans(text: str) -> tuple[bool, ...]:
     return tuple(known[word] for word in words)
 
 
-def _perception(arguments: argparse.Namespace) -> Perceive:
-    config: PipelineConfig = load_config(arguments.config, arguments.overrides)
+def perception(config: PipelineConfig) -> Perceive:
+    """The pipeline's own perception of a recording with one person in it."""
 
     def perceive(path: Path) -> Walk:
         return one_walk(observe(config, str(path)).tracked, str(path))

@@ -51,7 +51,7 @@ class Figure:
     ) -> Figure:
         """Of masks (T, h, w) and joints (T, K, 3) in their pixels; raises DataError for a limb never seen."""
         known = convert(joints_2d, layout, GAITWAY16).points
-        joints = _whole(known)
+        joints = whole_joints(known)
         stature = _stature(masks)
         across = _leftwards(joints) / (2 * HALF_SHOULDERS * stature)
         depth = None if joints_3d is None else _depth(joints_3d, layout)
@@ -63,7 +63,7 @@ class Figure:
         return cls(joints, stature, ahead, across)
 
 
-def _whole(known: NDArray[np.float32]) -> Floats:
+def whole_joints(known: NDArray[np.float32]) -> Floats:
     """(T, 16, 2) with what is missing taken from the frames around; a head or spine never seen, guessed."""
     frames = np.arange(len(known))
     out = np.zeros((*known.shape[:2], 2))
