@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from commands.augment_chain import add_chain_arguments, diffusion
 from commands.cli import add_config_arguments, add_json_argument, print_json, progress, say
 from commands.config import PipelineConfig, load_config
 from commands.observe import observe
@@ -27,6 +28,7 @@ from stream.messages import People
 METHODS: Final = {
     "outline": "silhouettes and joints of a prepared data set: coats, skirts, trousers, bags, hoods",
     "recolour": "recordings: clothes re-dyed and re-textured, then perceived again",
+    "diffusion": "recordings: other people's outfits, by published models that you bring",
 }
 KIND: Final = "videos"
 _TOLD: Final = 10
@@ -53,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sheets", action="store_true", help="write contact sheets to look at")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that draw (default: the cores)")
+    add_chain_arguments(parser)
     add_config_arguments(parser)
     add_json_argument(parser)
 
@@ -65,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise DataError(f"--workers {arguments.workers}", wanted="1 or more")
     wanted = Wanted(arguments.share, arguments.variants, arguments.seed)
     report = _MADE[arguments.method](arguments, wanted)
+    if report is None:
+        return 0
     if arguments.sheets:
         with progress("sheets", None) as step:
             sheets = dressed.write_sheets if arguments.method == "outline" else write_picture_sheets
@@ -91,6 +96,13 @@ def _recolour(arguments: argparse.Namespace, wanted: Wanted) -> Report:
         )
 
 
+def _diffusion(arguments: argparse.Namespace, wanted: Wanted) -> Report | None:
+    config = load_config(arguments.config, arguments.overrides)
+    perceive = perception(config)
+    recordings = preparation_of(arguments.kind, arguments.source, Options(perceive=perceive))
+    return diffusion(arguments, wanted, recordings, looking(config), perceive)
+
+
 def looking(config: PipelineConfig) -> Look:
     """Perception frame by frame, as the methods on pictures are handed it."""
 
@@ -100,9 +112,10 @@ def looking(config: PipelineConfig) -> Look:
     return look
 
 
-_MADE: Final[dict[str, Callable[[argparse.Namespace, Wanted], Report]]] = {
+_MADE: Final[dict[str, Callable[[argparse.Namespace, Wanted], Report | None]]] = {
     "outline": _outline,
     "recolour": _recolour,
+    "diffusion": _diffusion,
 }
 
 

@@ -13,6 +13,10 @@ EXTRAS: Final = {
     "safetensors": "train",
     "onnx": "train",
     "onnxruntime": "train",
+    "transformers": "clothing",
+    "diffusers": "clothing",
+    "accelerate": "clothing",
+    "PIL": "clothing",
     "ultralytics": "yolo",
     "opentelemetry": "otel",
 }

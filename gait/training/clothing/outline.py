@@ -13,6 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from gait.data.errors import DataError
 from gait.inputs import Walk
@@ -20,8 +21,9 @@ from gait.maps import MapConfig, orthographic
 from gait.silhouette import align, transform_points
 from gait.training.clothing import carried, cloth
 from gait.training.clothing.body_parts import Parsed, parse
-from gait.training.clothing.figure import Figure, Masks
+from gait.training.clothing.figure import SMOOTHED, Figure, Masks
 from gait.training.clothing.outfits import Outfit
+from stream.messages import Affine
 
 ROWS: Final = 192
 """What small silhouettes are enlarged to: above this, a pixel is less than a centimetre."""
@@ -31,41 +33,64 @@ FULL: Final = 0.8
 
 @dataclass(frozen=True)
 class Canvas:
-    """Masks (T, h, w) of 0 and 255 on which is drawn, and how a silhouette's pixels lie on them."""
+    """Masks (T, h, w) of 0 and 255 on which is drawn; ``transforms`` from each silhouette's pixels to them.
+
+    On it everybody is as tall in every frame, also where a full-size mask grows as somebody comes nearer.
+    """
 
     masks: Masks
-    scale: int
-    left: int
-    top: int
+    transforms: tuple[Affine, ...]
     aligned: bool
 
     @classmethod
-    def of(cls, silhouettes: Masks) -> Canvas:
-        """Enlarged where they are small, with room for a hood and a bag where they are aligned."""
+    def of(cls, silhouettes: Masks, aligned: bool | None = None) -> Canvas:
+        """With room for hood, coat and bag; ``aligned`` None: as it looks. Raises DataError for nobody."""
         rows = silhouettes > 127
-        bodies = rows.any(axis=(1, 2))
-        full = rows[bodies, 0].any(axis=1) & rows[bodies, -1].any(axis=1)
-        aligned = bool(full.size) and bool(full.mean() >= FULL)
-        height, width = silhouettes.shape[1:]
-        scale = max(1, round(ROWS / height))
-        left, top = (width * scale // 3, height * scale // 8) if aligned else (0, 0)
-        size = (width * scale, height * scale)
-        large = [cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in silhouettes]
-        binary = np.where(np.stack(large) > 127, 255, 0).astype(np.uint8)
-        return cls(np.pad(binary, ((0, 0), (top, 0), (left, left))), scale, left, top, aligned)
+        bodies = np.asarray(rows.any(axis=(1, 2)))
+        if not bodies.any():
+            raise DataError("nobody is in any of its silhouettes")
+        if aligned is None:
+            full = rows[bodies, 0].any(axis=1) & rows[bodies, -1].any(axis=1)
+            aligned = bool(full.mean() >= FULL)
+        return _enlarged(silhouettes) if aligned else _levelled(silhouettes, bodies)
 
     def to_canvas(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points (..., 2 or more) of a silhouette, on the canvas."""
-        scale, shift = float(self.scale), (self.scale - 1) / 2
-        return transform_points(points, (scale, 0.0, shift + self.left, 0.0, scale, shift + self.top))
+        """Points (T, K, 2 or more) of the silhouettes, on the canvas."""
+        moved = [transform_points(p, to) for p, to in zip(points, self.transforms, strict=True)]
+        return np.stack(moved)
 
-    def to_silhouette(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The way back."""
-        scale, shift = 1 / self.scale, (self.scale - 1) / 2
-        return transform_points(
-            points,
-            (scale, 0.0, -(shift + self.left) * scale, 0.0, scale, -(shift + self.top) * scale),
-        )
+
+def _enlarged(silhouettes: Masks) -> Canvas:
+    """Aligned silhouettes, a whole number of times as large."""
+    height, width = silhouettes.shape[1:]
+    scale = max(1, round(ROWS / height))
+    left, top, shift = width * scale // 3, height * scale // 8, (scale - 1) / 2
+    size = (width * scale, height * scale)
+    large = np.stack([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in silhouettes])
+    binary = np.where(large > 127, 255, 0).astype(np.uint8)
+    to = (float(scale), 0.0, shift + left, 0.0, float(scale), shift + top)
+    return Canvas(np.pad(binary, ((0, 0), (top, 0), (left, left))), (to,) * len(silhouettes), aligned=True)
+
+
+def _levelled(silhouettes: Masks, bodies: NDArray[np.bool_]) -> Canvas:
+    """Masks of any size, everybody as tall as on an enlarged silhouette, in the middle."""
+    boxes = np.array([cv2.boundingRect(one) for one in silhouettes], np.float64)
+    frames = np.arange(len(boxes))
+    seen = np.flatnonzero(bodies)
+    left, top, width, height = (np.interp(frames, seen, boxes[seen, part]) for part in range(4))
+    # Strides change how tall a mask is; coming nearer does so slowly.
+    height = uniform_filter1d(height, min(SMOOTHED, len(height)), mode="nearest")
+    scale = ROWS / np.maximum(height, 1)
+    rows, columns = ROWS * 4 // 3, ROWS * 3 // 2
+    x, y = columns / 2 - scale * (left + width / 2), ROWS / 4 - scale * top
+    transforms: list[Affine] = [
+        (float(s), 0.0, float(a), 0.0, float(s), float(b)) for s, a, b in zip(scale, x, y, strict=True)
+    ]
+    drawn = [
+        cv2.warpAffine(one, np.array(to).reshape(2, 3), (columns, rows), flags=cv2.INTER_LINEAR)
+        for one, to in zip(silhouettes, transforms, strict=True)
+    ]
+    return Canvas(np.where(np.stack(drawn) > 127, 255, 0).astype(np.uint8), tuple(transforms), aligned=False)
 
 
 @dataclass(frozen=True)
@@ -78,12 +103,12 @@ class Track:
     parsed: tuple[Parsed, ...]
 
     @classmethod
-    def of(cls, walk: Walk) -> Track:
-        """Raises DataError where there are no silhouettes, no joints, or nobody."""
+    def of(cls, walk: Walk, aligned: bool | None = None) -> Track:
+        """Raises DataError for no silhouettes, no joints, or nobody; ``aligned``: of ``Canvas``."""
         if not walk.silhouettes.size:
             raise DataError("no silhouettes to dress", wanted="a data set with silhouettes and joints")
         points = _points(walk)
-        canvas = Canvas.of(walk.silhouettes)
+        canvas = Canvas.of(walk.silhouettes, aligned)
         placed = canvas.to_canvas(points)
         figure = Figure.of(canvas.masks, placed, walk.joints_3d, walk.layout)
         _check_size(figure, canvas)
@@ -163,8 +188,14 @@ def _as_given(track: Track, masks: Masks) -> Walk:
             if joints.size:
                 _put(joints[frame], transform_points(placed[frame], found.transform))
         else:
-            small = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
-            images[frame] = np.maximum(images[frame], small)
+            added = np.where(canvas.masks[frame] > 0, np.uint8(0), mask)
+            back = cv2.warpAffine(
+                added,
+                np.array(canvas.transforms[frame]).reshape(2, 3),
+                (width, height),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            )
+            images[frame] = np.where(back > 127, 255, images[frame])
     if not grey:
         images = np.where(images > 127, 255, 0).astype(np.uint8)
     return replace(walk, silhouettes=images, joints_2d=joints)

@@ -78,7 +78,10 @@ def test_the_ledger_says_what_was_made_from_what(tmp_path: Path) -> None:
         assert line["wearing"]
 
 
-@pytest.mark.parametrize(("where", "times"), [("_write", 2), ("_write", 20), ("write_ledger", 1)])
+@pytest.mark.parametrize(
+    ("where", "times"),
+    [pytest.param("_write", 2, marks=pytest.mark.slow), ("_write", 20), ("write_ledger", 1)],
+)
 def test_killed_and_started_again_it_ends_with_the_same_files(tmp_path: Path, where: str, times: int) -> None:
     source = small_set(tmp_path / "in")
     dress(source, tmp_path / "whole", HALF, workers=1)

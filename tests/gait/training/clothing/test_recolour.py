@@ -140,7 +140,9 @@ def test_recordings_become_a_data_set_with_their_variants(rendering: Rendering, 
     assert write_picture_sheets(tmp_path) == 1
 
 
-@pytest.mark.parametrize(("where", "left"), [("look", 9), ("frames", 25), ("block", 3)])
+@pytest.mark.parametrize(
+    ("where", "left"), [("look", 9), ("frames", 25), pytest.param("block", 3, marks=pytest.mark.slow)]
+)
 def test_killed_in_any_stage_it_ends_with_the_same_files(
     rendering: Rendering, tmp_path: Path, where: str, left: int
 ) -> None:
