@@ -30,6 +30,7 @@ from engines.silhouettes import (
     silhouette,
     trimmed,
 )
+from engines.steady import SteadyRegion
 from stream.messages import Affine, Box
 
 CORE: Final = np.array([0, 11, 12, 13, 14, 23, 24, 25, 26, 27, 28])
@@ -119,6 +120,7 @@ class Follower:
     velocity: tuple[float, float] = (0.0, 0.0)
     frames: int = 1
     missed: int = 0
+    steady: SteadyRegion | None = None
 
     @property
     def settled(self) -> bool:
@@ -140,9 +142,13 @@ class Follower:
             self.velocity[0] + share * (step_x - self.velocity[0]),
             self.velocity[1] + share * (step_y - self.velocity[1]),
         )
+        steady = SteadyRegion.at(pose.following)
+        if not self.missed and steps:
+            steady = (self.steady or SteadyRegion.at(self.region)).step(pose.following, steps)
         return replace(
             self,
-            region=pose.following,
+            region=steady.region,
+            steady=steady,
             feet=feet_of(pose),
             velocity=velocity,
             frames=self.frames + 1,

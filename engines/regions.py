@@ -33,7 +33,7 @@ class Region:
     angle: float = 0.0
 
     @classmethod
-    def around(cls, centre: Floats, circle: Floats) -> Region:
+    def around(cls, centre: NDArray[Any], circle: NDArray[Any]) -> Region:
         """The region of a body whose hips are at ``centre``, with ``circle`` straight above on its circle."""
         dx, dy = float(circle[0] - centre[0]), float(circle[1] - centre[1])
         side = 2.0 * math.hypot(dx, dy) * MARGIN

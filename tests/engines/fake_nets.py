@@ -132,6 +132,7 @@ class FakeLandmarks(FakeNet):
             "Identity": landmarks.reshape(1, -1),
             "Identity_1": np.array([[presence]], np.float32),
             "Identity_2": logits,
+            "Identity_3": np.full((1, 64, 64, 39), -20.0, np.float32),
             "Identity_4": np.zeros((1, 117), np.float32),
         }
 

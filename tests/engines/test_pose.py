@@ -7,18 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.pose import LANDMARKS, MASK, PRESENCE, WORLD, PoseNet, read, sigmoid, turned
+from engines.heat import refined
+from engines.pose import HEAT, LANDMARKS, MASK, PRESENCE, WORLD, PoseNet, read, sigmoid, turned
 from engines.regions import Region, apply
 from tests.engines.fake_nets import FakeLandmarks, draw
 
 PIXELS = np.zeros((256, 256, 3), np.uint8)
 
 
-def outputs(landmarks: np.ndarray) -> dict[str, np.ndarray]:
+def outputs(landmarks: np.ndarray, heat: np.ndarray | None = None) -> dict[str, np.ndarray]:
     return {
         LANDMARKS: landmarks.reshape(1, -1).astype(np.float32),
         PRESENCE: np.array([[0.8]], np.float32),
         MASK: np.zeros((1, 256, 256, 1), np.float32),
+        HEAT: np.full((1, 64, 64, 39), -20.0, np.float32) if heat is None else heat[None],
         WORLD: np.arange(117, dtype=np.float32).reshape(1, -1),
     }
 
@@ -74,3 +76,40 @@ def test_people_are_answered_in_order() -> None:
 
 def test_sigmoid_does_not_overflow() -> None:
     assert sigmoid(np.array([-1e9, 0, 1e9], np.float32)) == pytest.approx([0, 0.5, 1], abs=1e-9)
+
+
+def by_hand(point: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The published rule for one landmark, cell by cell."""
+    rows, columns = heat.shape
+    if not (0 <= point[0] < 1 and 0 <= point[1] < 1):
+        return point
+    column, row = int(point[0] * columns), int(point[1] * rows)
+    weight = total_x = total_y = warmest = 0.0
+    for y in range(max(row - 3, 0), min(row + 4, rows)):
+        for x in range(max(column - 3, 0), min(column + 4, columns)):
+            warm = 1 / (1 + math.exp(-heat[y, x]))
+            weight, total_x, total_y = weight + warm, total_x + warm * x, total_y + warm * y
+            warmest = max(warmest, warm)
+    return np.array([total_x / weight / columns, total_y / weight / rows]) if warmest >= 0.5 else point
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_heat_moves_a_landmark_to_the_centre_of_what_is_warm_around_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-0.2, 1.2, (39, 2)).astype(np.float32)
+    heat = rng.normal(-3, 3, (64, 64, 39)).astype(np.float32)
+    heat[..., ::3] -= 20  # cold maps leave their landmark where it is
+    wanted = [by_hand(point, heat[..., k]) for k, point in enumerate(points)]
+    assert refined(points, heat) == pytest.approx(np.array(wanted), abs=1e-5)
+
+
+def test_a_pose_lies_where_its_heat_does() -> None:
+    heat = np.full((64, 64, 39), -20.0, np.float32)
+    heat[20, 33, 5] = 6.0
+    pose = read(outputs(np.full((39, 5), 128.0), heat), Region(300, 200, 256), PIXELS)
+    assert pose.keypoints[4, :2] == pytest.approx((300, 200), abs=0.01)
+    # Beyond the reach of the landmark's own cell (32, 32) nothing is weighed.
+    assert pose.keypoints[5, :2] == pytest.approx((300, 200), abs=0.01)
+    heat[30, 33, 5] = 6.0
+    pose = read(outputs(np.full((39, 5), 128.0), heat), Region(300, 200, 256), PIXELS)
+    assert pose.keypoints[5, :2] == pytest.approx((304, 192), abs=0.01)

@@ -1,5 +1,7 @@
 """Silhouettes: the right pixels, in the right place, and nobody else's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -159,3 +161,28 @@ def test_painting_out_leaves_the_person_behind() -> None:
     behind = PoseNet(FakeLandmarks()).look_at([painted], [region])[0]
     assert behind.presence > 0.9
     assert behind.following.side < 170
+
+
+@pytest.mark.parametrize(("side", "step"), [(128.0, 0.5), (256.0, 1.0), (430.0, 1.0), (1024.0, 2.0)])
+def test_the_grid_is_as_fine_as_the_image_but_at_most_twice_the_nets(side: float, step: float) -> None:
+    shape = silhouette(replace(wedge(), region=Region(600, 600, side)), 1200, 1200)
+    assert shape is not None
+    assert shape.step == step
+
+
+def test_an_outline_runs_between_the_nets_cells() -> None:
+    """Of a slanted edge in a region twice the net's size: the finer grid has it within half its own pixel."""
+    shape = silhouette(replace(wedge(), region=Region(600, 600, 512.0)), 1200, 1200)
+    assert shape is not None
+    rows, columns = np.nonzero(shape.bits)
+    points = apply(shape.to_image, np.stack([columns, rows], axis=1))
+    edge = [points[points[:, 1] == y, 0].max() for y in np.unique(points[:, 1])[4:-4]]
+    slope = np.polynomial.Polynomial.fit(np.unique(points[:, 1])[4:-4], edge, 1)
+    assert np.abs(slope(np.unique(points[:, 1])[4:-4]) - edge).max() < 0.75
+
+
+def wedge() -> Pose:
+    """A body whose right edge is slanted, with logits that fall off evenly."""
+    y, x = np.mgrid[:256, :256].astype(np.float32)
+    logits = np.minimum(np.minimum(x - 90.5, y - 40.5), np.minimum(215.5 - y, 180.25 - x - 0.2 * y))
+    return replace(blank(), logits=logits)
