@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -24,10 +23,10 @@ from numpy.typing import NDArray
 from benchmarks.perception_clips import LastFrame
 from benchmarks.report import BenchResult, Figure
 from commands.cli import progress
+from engines import mediapipe_environment
 from engines.config import PerceiveConfig, SearchConfig
 from engines.perceive import PerceiveStage, Perception
 from engines.regions import matrix
-from engines.weights import cache_folder
 from gait.walkers.camera import Camera
 from gait.walkers.path import Path as WalkedPath
 from gait.walkers.person import sample_person
@@ -35,26 +34,6 @@ from gait.walkers.scene import Scene, Walker
 from stream.errors import ConfigError, ResourceError
 from stream.messages import Mask, People
 
-PACKAGES: Final = (
-    "mediapipe==0.10.21",
-    "numpy<2",
-    "protobuf<5",
-    "absl-py",
-    "attrs",
-    "flatbuffers",
-    "opencv-python-headless==4.11.0.86",
-    "matplotlib",
-    "contourpy",
-    "cycler",
-    "fonttools",
-    "kiwisolver",
-    "packaging",
-    "pillow",
-    "pyparsing",
-    "python-dateutil",
-    "six",
-)
-"""What its Pose imports, named one by one: its full list brings jax, which Pose never touches."""
 WORKER: Final = Path(__file__).with_name("mediapipe_worker.py").resolve()
 FPS: Final = 25.0
 BODY: Final = (0, *range(11, 17), *range(23, 33))
@@ -89,7 +68,7 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     """Both sides in turn over one walker, then four of ours."""
     if arguments.frames < 2 or arguments.turns < 1:
         raise ConfigError("a bench of nothing", wanted="--frames of 2 or more, --turns of 1 or more")
-    python = peer_python()
+    python = mediapipe_environment.ensure()
     one, four = (render(arguments.seed, count, arguments.frames) for count in (1, 4))
     perception = Perception.load(PerceiveConfig(search=SearchConfig(tiles_per_frame=arguments.tiles)))
     ours, theirs, crowd = [], [], []
@@ -139,7 +118,7 @@ def _judged(
         "search_tiles_per_frame": perception.config.search.tiles_per_frame,
         "precision": perception.nets[0].precision,
         "runtime": perception.nets[0].runtime,
-        "peer": PACKAGES[0],
+        "peer": f"mediapipe {mediapipe_environment.VERSION}",
     }
     return figures, values
 
@@ -200,33 +179,12 @@ def on_frame(mask: Mask, high: int, wide: int) -> NDArray[np.bool_]:
 def run_peer(python: Path, folder: Path, shape: tuple[int, ...]) -> Seen:
     """mediapipe over the same frames, in its own process."""
     target = folder / "answers.npz"
-    command([str(python), "-I", str(WORKER), str(folder / "frames.npy"), str(target)])
+    arguments = [str(python), "-I", str(WORKER), str(folder / "frames.npy"), str(target)]
+    done = subprocess.run(arguments, capture_output=True, check=False, cwd=Path.home())
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
+        raise ResourceError(f"mediapipe failed: {last[0][:200]}", where=str(python))
     with np.load(target) as held:
         flat = np.unpackbits(held["masks"], axis=1, count=shape[1] * shape[2])
         masks = flat.reshape(shape[:3]).astype(np.bool_)
         return Seen(held["landmarks"], masks, float(held["wall_s"]), float(held["cpu_s"]), len(masks))
-
-
-def peer_python() -> Path:
-    """The interpreter of mediapipe's environment, made on demand; raises ResourceError where it cannot be."""
-    if sys.version_info >= (3, 13):
-        raise ResourceError("mediapipe 0.10.21 is not made for this Python", wanted="Python 3.11 or 3.12")
-    folder = cache_folder() / "peers" / PACKAGES[0].replace("==", "-")
-    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    if not (folder / "ready").is_file():
-        command([sys.executable, "-m", "venv", "--clear", str(folder)])
-        command([str(python), "-m", "pip", "install", "--quiet", "--no-deps", *PACKAGES])
-        (folder / "ready").touch()
-    return python
-
-
-def command(arguments: list[str]) -> None:
-    """Run it; raises ResourceError with its last word."""
-    done = subprocess.run(arguments, capture_output=True, check=False, cwd=Path.home())
-    if done.returncode:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
-        raise ResourceError(
-            f"mediapipe's environment failed: {last[0][:200]}",
-            where=" ".join(arguments[:3]),
-            fix="Check that the package index can be reached and the cache folder has 500 MB",
-        )

@@ -84,6 +84,14 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         help="the configuration (default: pipeline.yaml beside this program)",
     )
     add_override_argument(parser, "perceive.max_people=4")
+    parser.add_argument(
+        "--profile",
+        action="append",
+        type="profile={}".format,
+        metavar="NAME",
+        dest="overrides",
+        help="lay a profile over the configuration: cpu, gpu, or one of its own `profiles`",
+    )
 
 
 def add_override_argument(parser: argparse.ArgumentParser, example: str) -> None:

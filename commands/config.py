@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from commands.cli import DEFAULT_CONFIG, add_config_arguments, add_json_argument, out, print_json, say
+from commands.profiles import applied
 from commands.settings import load_settings, parse_settings
 from engines.config import PerceiveConfig
 from engines.embed import EmbedConfig
@@ -36,6 +37,8 @@ __all__ = ["CameraConfig", "EventsConfig", "GalleryConfig", "PipelineConfig", "l
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 ANSWERS: Final = ("perceive", "track", "embed", "identify", "embedder")
 """The parts that decide what is answered; transport, paths and endpoints do not."""
+IN_PROFILES: Final = ("stream", *ANSWERS)
+"""The parts that a profile may set."""
 
 
 class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +78,9 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identify: IdentifyConfig = IdentifyConfig()
     # What people are told apart by: averaged silhouettes, or the trained net in the box (docs/MODEL_CARD.md).
     embedder: Literal["baseline", "shipped"] = "baseline"
+    # Settings laid over these by name: cpu, gpu (both built in), or a name under `profiles`.
+    profile: str = ""
+    profiles: dict[str, dict[str, Any]] = {}
 
     @property
     def health_limits(self) -> HealthLimits:
@@ -92,9 +98,10 @@ def load_config(path: Path | None, overrides: list[str]) -> PipelineConfig:
     """The configuration at ``path`` (default: the repository's pipeline.yaml), checked beyond its types."""
     chosen = path or DEFAULT_CONFIG
     if path is None and not chosen.is_file():
-        config = parse_settings("", "defaults", PipelineConfig, overrides)
+        config = parse_settings("", "defaults", PipelineConfig, overrides, applied)
     else:
-        config = load_settings(chosen, PipelineConfig, overrides)
+        config = load_settings(chosen, PipelineConfig, overrides, applied)
+    _check_profiles(config, str(chosen))
     for name in config.cameras:
         check_camera_name(name, str(chosen))
     for endpoint in filter(None, (*_bound(config), config.events.endpoint, config.events.repair)):
@@ -111,6 +118,21 @@ def _bound(config: PipelineConfig) -> list[str]:
     stream = config.stream
     hops = [f"tcp://{stream.tcp_host}:{stream.tcp_port}"] if stream.transport == "tcp" else []
     return [config.security.control, *hops, *stream.endpoints.values()]
+
+
+def _check_profiles(config: PipelineConfig, where: str) -> None:
+    """Every profile of the file, also those that are not asked for; raises ConfigError."""
+    for name, settings in config.profiles.items():
+        if foreign := sorted(settings.keys() - set(IN_PROFILES)):
+            raise ConfigError(
+                f"profile {name!r} sets {foreign[0]!r}",
+                where=where,
+                wanted=f"one of {', '.join(IN_PROFILES)}",
+            )
+        try:
+            msgspec.convert(settings, PipelineConfig)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"profile {name!r}: {error}", where=where) from error
 
 
 def check_camera_name(name: str, where: str) -> None:

@@ -8,7 +8,7 @@ import importlib.metadata
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -18,7 +18,12 @@ from rich.text import Text
 
 from commands.cli import add_config_arguments, add_json_argument, out, print_json, say
 from commands.config import PipelineConfig, load_config
+from commands.profiles import BUILT_IN
+from engines import mediapipe_environment
+from engines.config import MEDIAPIPE
 from engines.inventory import Inventory, take_inventory
+from engines.runtimes.choose import choose, installed
+from engines.runtimes.cuda import NoGpu, find_gpu
 from stream.errors import GaitwayError
 from stream.frames import shared_memory_folder
 from stream.sockets import check_bindable
@@ -60,7 +65,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; 1 if something the default pipeline needs is missing."""
-    findings = examine(load_config(arguments.config, arguments.overrides))
+    config = load_config(arguments.config, arguments.overrides)
+    names = sorted({*BUILT_IN, *config.profiles})
+    profiles = {
+        name: load_config(arguments.config, [*arguments.overrides, f"profile={name}"]) for name in names
+    }
+    findings = examine(config, profiles)
     healthy = all(finding.state != "missing" for finding in findings)
     if arguments.json:
         print_json({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
@@ -83,15 +93,17 @@ def _print(finding: Finding) -> None:
         out.print(Text(f"{'':<8}{finding.fix}", style="italic"))
 
 
-def examine(config: PipelineConfig) -> list[Finding]:
-    """Every finding, in the order of the table."""
+def examine(config: PipelineConfig, profiles: Mapping[str, PipelineConfig]) -> list[Finding]:
+    """Every finding, in the order of the table; ``profiles``: the configuration under each of them."""
     inventory = take_inventory()
     checks: tuple[Callable[[], list[Finding]], ...] = (
         _python,
         _libraries,
         _codecs,
         lambda: _runtimes(inventory),
+        lambda: _profiles(config, profiles),
         lambda: _weights(inventory),
+        lambda: _mediapipe(config),
         lambda: _memory(config),
         lambda: _ports(config),
     )
@@ -167,6 +179,32 @@ def _runtimes(inventory: Inventory) -> list[Finding]:
     return [*findings, Finding("cpu", inventory.cpu, "ok", f"{inventory.cores} cores; {flags}")]
 
 
+def _profiles(config: PipelineConfig, profiles: Mapping[str, PipelineConfig]) -> list[Finding]:
+    """What the configuration comes to here as it is, and under each profile."""
+    every = {"": config} if config.profile not in profiles else {}
+    return [
+        _comes_to(f"profile {name}" if name else "no profile", one, asked=name == config.profile)
+        for name, one in {**every, **profiles}.items()
+    ]
+
+
+def _comes_to(what: str, config: PipelineConfig, *, asked: bool) -> Finding:
+    """Its engines and the runtime that they get; an error only for the one that is asked for."""
+    nets, engines = config.perceive.nets, config.perceive.engines
+    asked_for = f"{what} (asked for)" if asked and config.profile else what
+    parts = f"detector {engines.detector}, silhouettes {engines.silhouettes}, pose {engines.pose}"
+    try:
+        runtime = choose(nets.runtime).runtime
+    except GaitwayError as error:
+        return Finding("nets", asked_for, "missing" if asked else "note", error.what, error.fix)
+    if runtime == "tensorrt" and isinstance(gpu := find_gpu(), NoGpu):
+        fix = "Use profile cpu, or none" if asked else ""
+        return Finding("nets", asked_for, "missing" if asked else "note", f"needs a GPU: {gpu.reason}", fix)
+    device = "" if runtime == "tensorrt" else f" on {nets.device}"
+    found = f"{runtime} {installed(runtime)}{device}, {nets.precision}; {parts}"
+    return Finding("nets", asked_for, "ok", found)
+
+
 def _weights(inventory: Inventory) -> list[Finding]:
     fixes = {
         "ready": "",
@@ -184,6 +222,17 @@ def _weights(inventory: Inventory) -> list[Finding]:
         )
         for weights in inventory.weights
     ]
+
+
+def _mediapipe(config: PipelineConfig) -> list[Finding]:
+    """The environment of `pose: mediapipe`: an error only where it is asked for and cannot be made."""
+    found = mediapipe_environment.find()
+    wanted = config.perceive.engines.pose == MEDIAPIPE
+    what = f"mediapipe {mediapipe_environment.VERSION}{'' if wanted else ' (not asked for)'}"
+    if found.python is not None:
+        return [Finding("pose", what, "ok", str(found.python))]
+    state: State = "missing" if wanted and not found.makeable else "note"
+    return [Finding("pose", what, state, found.reason, found.fix)]
 
 
 def _memory(config: PipelineConfig) -> list[Finding]:

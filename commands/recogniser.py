@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from commands.config import PipelineConfig
 from commands.plan import RunPlan
-from engines.streaming_embedder import StreamingEmbedder
+from engines.runtimes.choose import choose
+from engines.streaming_embedder import StreamingConfig, StreamingEmbedder
 from gait.baseline import BaselineEmbedder
 from gait.decision_norm import Cohort, built_in_cohort
 from gait.embedder import Embedder, ModelInfo
@@ -14,11 +16,17 @@ from gait.gallery.redact import CHECKPOINTS, LOG, TRACE
 from gait.models.weights import STEM
 from gait.score_map import ScoreMap, built_in_map, chosen_map
 
+GPU_BATCH: Final = 16
+"""People in one run of the trunk on a GPU."""
+
 
 def recogniser(config: PipelineConfig) -> Embedder:
     """The same for the pipeline, enrolment and the gallery."""
     if config.embedder == "shipped":
-        return StreamingEmbedder(STEM)
+        # Of perception's settings the runtime alone is taken: a narrower precision would move embeddings.
+        runtime = config.perceive.nets.runtime
+        batch = GPU_BATCH if choose(runtime).runtime == "tensorrt" else 1
+        return StreamingEmbedder(STEM, StreamingConfig(runtime=runtime, batch=batch))
     return BaselineEmbedder()
 
 

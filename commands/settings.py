@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -19,13 +19,15 @@ import yaml
 from stream.errors import ConfigError
 
 T = TypeVar("T")
+Adapt = Callable[[dict[str, Any], list[str], str], dict[str, Any]]
+"""Changes a file's plain settings before the overrides, which it is shown with the file's name."""
 
 _PATH = re.compile(r" - at `\$([^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def load_settings(path: Path, kind: type[T], overrides: list[str]) -> T:
+def load_settings(path: Path, kind: type[T], overrides: list[str], adapt: Adapt | None = None) -> T:
     """The file at ``path`` as a ``kind``, after ``KEY=VALUE`` overrides; raises ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -37,14 +39,18 @@ def load_settings(path: Path, kind: type[T], overrides: list[str]) -> T:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError("is not UTF-8 text", where=str(path), wanted="a YAML file") from error
-    return parse_settings(text, str(path), kind, overrides)
+    return parse_settings(text, str(path), kind, overrides, adapt)
 
 
-def parse_settings(text: str, name: str, kind: type[T], overrides: list[str]) -> T:
+def parse_settings(
+    text: str, name: str, kind: type[T], overrides: list[str], adapt: Adapt | None = None
+) -> T:
     """``text`` as a ``kind``; ``name`` stands in messages."""
     root = _compose(text, name)
     _check_keys(root, kind, name)
     value = _plain(root, name)
+    if adapt is not None:
+        value = adapt(value, overrides, name)
     for override in overrides:
         _override(value, override, kind)
     try:

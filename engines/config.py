@@ -46,6 +46,7 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 BLAZEPOSE: Final = "blazepose"
+MEDIAPIPE: Final = "mediapipe"
 FLAT: Final = ("yolo", "-pose", "rtmpose", "openpose", "movenet")
 """What the names of pose nets that know no depth are made of."""
 
@@ -54,8 +55,9 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which net finds people, which outlines them and which poses them: each its own choice.
 
     ``detector``: ``blazepose``, or the path of a YOLO or YOLOX ``.onnx``. ``silhouettes``: ``blazepose``, or
-    the path of a YOLO ``-seg.onnx``. ``pose``: ``blazepose`` alone, for the gait nets want joints in space;
-    the boxes and hips of a YOLO ``-pose.onnx`` are used by naming it as the detector.
+    the path of a YOLO ``-seg.onnx``. ``pose``: ``blazepose``, or ``mediapipe`` for mediapipe's own graph in a
+    process of its own; no flat pose net, for the gait nets want joints in space. The boxes and hips of a YOLO
+    ``-pose.onnx`` are used by naming it as the detector.
     """
 
     detector: str = BLAZEPOSE
@@ -69,13 +71,14 @@ class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if value != BLAZEPOSE and not value.endswith(".onnx"):
                 raise ValueError(f"`{name}` is {value!r}; wanted {BLAZEPOSE}, or the path of an .onnx")
-        if self.pose != BLAZEPOSE:
+        if self.pose not in (BLAZEPOSE, MEDIAPIPE):
             flat = any(part in self.pose.lower() for part in FLAT)
             reason = (
                 "gives joints in the picture alone, and gait models want them in space" if flat else "unknown"
             )
             raise ValueError(
-                f"`pose` {self.pose!r}: {reason}; wanted {BLAZEPOSE}, which runs on any detector's boxes"
+                f"`pose` {self.pose!r}: {reason}; wanted {BLAZEPOSE} or {MEDIAPIPE}, which run on any "
+                "detector's boxes"
             )
 
 

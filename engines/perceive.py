@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from engines import detector, pose
 from engines.camera_model import CameraModel, Straightener, read_camera
-from engines.config import BLAZEPOSE, NetConfig, PerceiveConfig
+from engines.config import BLAZEPOSE, MEDIAPIPE, NetConfig, PerceiveConfig
 from engines.detector import Detector
 from engines.measures import frame_sharpness, person_of
+from engines.mediapipe_environment import VERSION as MEDIAPIPE_VERSION
+from engines.mediapipe_net import MediapipeNet
 from engines.motion import MotionEstimate
 from engines.outlines import Outliner
 from engines.pose import PoseNet
@@ -52,8 +54,13 @@ class Perception:
     def load(cls, config: PerceiveConfig | None = None, *, cache: Path | None = None) -> Perception:
         """Fetch the weights where they are not cached, and load every net; raises WeightsError."""
         config = config or PerceiveConfig()
-        loaded = cls(*load_nets(config.nets, cache=cache), config)
         engines = config.engines
+        nets = (
+            load_nets(config.nets, cache=cache)
+            if engines.pose == BLAZEPOSE
+            else (detector_net(config.nets, cache=cache), MediapipeNet())
+        )
+        loaded = cls(*nets, config)
         if engines.detector != BLAZEPOSE:
             net = _yolo(engines.detector, config)
             loaded.detector = YoloDetector(net)
@@ -68,10 +75,17 @@ class Perception:
 
 def load_nets(config: NetConfig, *, cache: Path | None = None) -> tuple[Net, Net]:
     """The detector and the landmark net, fetched where they are not cached, and compiled."""
-    return (
-        _net(ensure(POSE_DETECTOR, cache=cache), config, detector.PIXELS, ()),
-        _net(ensure(POSE_LANDMARKS, cache=cache), config, pose.PIXELS, pose.OUTPUTS),
-    )
+    return detector_net(config, cache=cache), landmark_net(config, cache=cache)
+
+
+def detector_net(config: NetConfig, *, cache: Path | None = None) -> Net:
+    """BlazePose's detector."""
+    return _net(ensure(POSE_DETECTOR, cache=cache), config, detector.PIXELS, ())
+
+
+def landmark_net(config: NetConfig, *, cache: Path | None = None) -> Net:
+    """BlazePose's landmark net."""
+    return _net(ensure(POSE_LANDMARKS, cache=cache), config, pose.PIXELS, pose.OUTPUTS)
 
 
 def engine_names(config: PerceiveConfig) -> dict[str, str | int | float]:
@@ -85,6 +99,8 @@ def engine_names(config: PerceiveConfig) -> dict[str, str | int | float]:
     }
     if engines.silhouettes != BLAZEPOSE:
         names["silhouettes"] = _digest(engines.silhouettes, POSE_LANDMARKS)
+    if engines.pose == MEDIAPIPE:
+        names["pose"] = f"{MEDIAPIPE} {MEDIAPIPE_VERSION}"
     return names
 
 

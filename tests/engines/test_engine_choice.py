@@ -43,6 +43,11 @@ def test_what_cannot_be_is_refused_with_the_reason(field: str, value: str, why: 
         msgspec.convert({"engines": {field: value}}, PerceiveConfig)
 
 
+def test_poses_in_space_run_on_any_detectors_boxes() -> None:
+    for pose in ("blazepose", "mediapipe"):
+        assert EnginesConfig(detector="yolo11n-pose.onnx", pose=pose).pose == pose
+
+
 def test_a_yolo_takes_the_detectors_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = yolo_of(tmp_path / "net.onnx", [[16, 16, 32, 48, 0.9, 0]])
     fake = fake_perception()
