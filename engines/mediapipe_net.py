@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
@@ -21,6 +21,7 @@ from engines.mediapipe_environment import ensure
 from engines.mediapipe_messages import JOINTS, NUMBERS, SIDE, Answers, Crops, Failed, Ready, receive, send
 from engines.mediapipe_messages import LANDMARKS as POINTS
 from engines.pose import HEAT, LANDMARKS, MASK, PRESENCE, WORLD
+from engines.runtimes.base import LoadedNet
 from engines.runtimes.net import Arrays, NetInfo, TensorSpec, check_inputs
 from stream.errors import ResourceError, WeightsError
 
@@ -32,7 +33,7 @@ SUREST: Final = 1e-6
 END_S: Final = 5.0
 
 
-class MediapipeNet:
+class MediapipeNet(LoadedNet):
     """The process and its pipe. Not for two threads at once; the process ends with this."""
 
     def __init__(self, python: Path | None = None) -> None:
@@ -68,20 +69,6 @@ class MediapipeNet:
         }
         self._outputs = {name: TensorSpec(name, "float32", shape) for name, shape in shapes.items()}
         self._cold = np.full(shapes[HEAT], COLD, np.float32)
-
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` wants, by name."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` gives, by name."""
-        return self._outputs
-
-    def describe(self) -> NetInfo:
-        """mediapipe, its version, the processor."""
-        return self._info
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """One crop's answer."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from engines.runtimes.base import LoadedNet, chosen, with_batch
 from engines.runtimes.net import (
     FREE,
     Arrays,
@@ -34,7 +34,7 @@ TYPES: Final = {
 """ONNX Runtime's names of types, and NumPy's."""
 
 
-class OnnxRuntimeNet:
+class OnnxRuntimeNet(LoadedNet):
     """One session on the CPU. Streams are not offered: inferences follow each other, each on all threads."""
 
     def __init__(self, path: Path, options: NetOptions | None = None) -> None:
@@ -46,31 +46,12 @@ class OnnxRuntimeNet:
             )
         threads = usable_threads(options.threads)
         self._session = _session(path, threads)
-        self._inputs = {
-            spec.name: _with_batch(spec, options.batch) for spec in map(_spec, self._session.get_inputs())
-        }
-        self._outputs = _chosen(
-            {spec.name: _with_batch(spec, options.batch) for spec in map(_spec, self._session.get_outputs())},
-            options.outputs,
-            path,
-        )
+        self._inputs = with_batch(map(_spec, self._session.get_inputs()), options.batch)
+        outputs = with_batch(map(_spec, self._session.get_outputs()), options.batch)
+        self._outputs = chosen(outputs, options.outputs, str(path))
         self._info = NetInfo(
             path.name, sha256_of(path), "onnxruntime", ort.__version__, "CPU", "f32", threads, 1
         )
-
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` wants, by name."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` gives, by name."""
-        return self._outputs
-
-    def describe(self) -> NetInfo:
-        """The runtime, its version, the device and the precision."""
-        return self._info
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """One inference; the results are the caller's own copies."""
@@ -82,10 +63,6 @@ class OnnxRuntimeNet:
             raise WeightsError(
                 f"ONNX Runtime failed in this net ({_first_line(error)})", where=self._info.name
             ) from error
-
-    def run_each(self, batches: Sequence[Arrays]) -> list[dict[str, NDArray[Any]]]:
-        """Independent inferences, one after the other."""
-        return [self.run(arrays) for arrays in batches]
 
 
 _STATE: Any = ort.capi.onnxruntime_pybind11_state
@@ -130,19 +107,6 @@ def _session(path: Path, threads: int) -> ort.InferenceSession:
 def _spec(tensor: Any) -> TensorSpec:
     sides = tuple(side if isinstance(side, int) else FREE for side in tensor.shape)
     return TensorSpec(tensor.name, TYPES.get(tensor.type, tensor.type), sides)
-
-
-def _with_batch(spec: TensorSpec, batch: int) -> TensorSpec:
-    """The spec with a free first side set to ``batch``; 0 leaves it free."""
-    if not spec.shape or spec.shape[0] != FREE or not batch:
-        return spec
-    return TensorSpec(spec.name, spec.dtype, (batch, *spec.shape[1:]))
-
-
-def _chosen(found: dict[str, TensorSpec], wanted: tuple[str, ...], path: Path) -> dict[str, TensorSpec]:
-    if unknown := sorted(set(wanted) - found.keys()):
-        raise WeightsError(f"no output {unknown[0]!r}", where=str(path), wanted=f"one of {sorted(found)}")
-    return {name: found[name] for name in wanted} if wanted else found
 
 
 def _first_line(error: Exception) -> str:

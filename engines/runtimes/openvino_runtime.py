@@ -6,7 +6,7 @@ file would give other landmarks on another machine; f32 is our default and bf16 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
+from engines.runtimes.base import LoadedNet
 from engines.runtimes.net import (
     FREE,
     Arrays,
@@ -38,7 +39,7 @@ class OpenVinoOptions(NetOptions):
     compile_cache: Path | None = None
 
 
-class OpenVinoNet:
+class OpenVinoNet(LoadedNet):
     """One compiled model and its inference requests, one per stream. Not for use by two threads at once."""
 
     def __init__(
@@ -68,20 +69,6 @@ class OpenVinoNet:
             threads=usable_threads(self._options.threads),
             streams=len(self._requests),
         )
-
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` wants, by name."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` gives, by name."""
-        return self._outputs
-
-    def describe(self) -> NetInfo:
-        """The runtime, its version, the device and the precision."""
-        return self._info
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """One inference; the results are the caller's own copies."""

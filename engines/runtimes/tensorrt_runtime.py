@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import importlib
 import math
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.runtimes.base import LoadedNet, chosen
 from engines.runtimes.cuda import Cuda, NoGpu, OutOfGpuMemoryError, find_gpu
 from engines.runtimes.net import FREE, Arrays, NetInfo, NetOptions, TensorSpec, check_inputs
 from engines.runtimes.tensorrt_build import Builder, BuildOptions, Step, sides_of
@@ -93,7 +93,7 @@ class _Tensor:
         return values
 
 
-class TensorRtNet:
+class TensorRtNet(LoadedNet):
     """An engine with its context and buffers. Not for two threads at once; ``close`` gives all back."""
 
     def __init__(
@@ -120,17 +120,14 @@ class TensorRtNet:
         self._warm: set[int] = set()
         self._batch = options.batch
         self._most, note = self._allocate(build.batch[2])
-        chosen = set(options.outputs)
-        outputs = {name: one for name, one in self._tensors.items() if not one.is_input}
-        if unknown := sorted(chosen - outputs.keys()):
+        specs = {name: self._given(one) for name, one in self._tensors.items()}
+        self._inputs = {name: spec for name, spec in specs.items() if self._tensors[name].is_input}
+        outputs = {name: spec for name, spec in specs.items() if not self._tensors[name].is_input}
+        try:
+            self._outputs = chosen(outputs, options.outputs, str(path))
+        except WeightsError:
             self.close()
-            raise WeightsError(
-                f"no output {unknown[0]!r}", where=str(path), wanted=f"one of {sorted(outputs)}"
-            )
-        self._inputs = {name: self._given(one) for name, one in self._tensors.items() if one.is_input}
-        self._outputs = {
-            name: self._given(one) for name, one in outputs.items() if not chosen or name in chosen
-        }
+            raise
         notes = [note, f"engine built: {why}" if why else ""]
         self._info = NetInfo(
             path.name,
@@ -143,20 +140,6 @@ class TensorRtNet:
             1,
             "; ".join(filter(None, notes)),
         )
-
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` wants, by name."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` gives, by name."""
-        return self._outputs
-
-    def describe(self) -> NetInfo:
-        """The runtime, its version, the device and the precision."""
-        return self._info
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """One inference; a batch beyond the largest is cut; the results are the caller's own copies."""
@@ -174,10 +157,6 @@ class TensorRtNet:
         return (
             parts[0] if len(parts) == 1 else {n: np.concatenate([p[n] for p in parts]) for n in self._outputs}
         )
-
-    def run_each(self, batches: Sequence[Arrays]) -> list[dict[str, NDArray[Any]]]:
-        """Independent inferences, one after the other on the stream."""
-        return [self.run(arrays) for arrays in batches]
 
     def close(self) -> None:
         """Give graphs, buffers and the stream back."""

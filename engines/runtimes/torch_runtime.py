@@ -6,7 +6,7 @@ On a GPU the module can be compiled or captured in a CUDA graph; on a CPU it run
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from engines.runtimes.base import LoadedNet, chosen, with_batch
 from engines.runtimes.net import (
     FREE,
     Arrays,
@@ -63,7 +64,7 @@ class OnnxModule(nn.Module):
         return tuple(value for value in wanted if value is not None)
 
 
-class TorchNet:
+class TorchNet(LoadedNet):
     """An ONNX file in torch, on a CPU or a CUDA device."""
 
     def __init__(
@@ -79,14 +80,11 @@ class TorchNet:
             )
         graph = _read(path).graph
         held = {tensor.name for tensor in graph.initializer}
-        self._inputs = _specs([value for value in graph.input if value.name not in held], options.batch)
-        self._outputs = _specs(graph.output, options.batch)
-        if unknown := sorted(set(options.outputs) - self._outputs.keys()):
-            raise WeightsError(
-                f"no output {unknown[0]!r}", where=str(path), wanted=f"one of {sorted(self._outputs)}"
-            )
-        if options.outputs:
-            self._outputs = {name: self._outputs[name] for name in options.outputs}
+        given = [value for value in graph.input if value.name not in held]
+        self._inputs = with_batch(map(_spec, given), options.batch)
+        self._outputs = chosen(
+            with_batch(map(_spec, graph.output), options.batch), options.outputs, str(path)
+        )
         self._device, self._type = torch.device(device), TYPES[options.precision]
         module = OnnxModule(graph, list(self._outputs)).eval()
         if options.precision != "f32":
@@ -108,20 +106,6 @@ class TorchNet:
             "" if speed == "eager" else speed,
         )
 
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` wants, by name."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        """What ``run`` gives, by name."""
-        return self._outputs
-
-    def describe(self) -> NetInfo:
-        """The runtime, its version, the device and the precision."""
-        return self._info
-
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """One inference; the results are the caller's own copies."""
         check_inputs(self._inputs, arrays)
@@ -134,10 +118,6 @@ class TorchNet:
             name: (value.float() if value.dtype == torch.bfloat16 else value).cpu().numpy().copy()
             for name, value in zip(self._outputs, found, strict=True)
         }
-
-    def run_each(self, batches: Sequence[Arrays]) -> list[dict[str, NDArray[Any]]]:
-        """Independent inferences, one after the other."""
-        return [self.run(arrays) for arrays in batches]
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
@@ -163,16 +143,10 @@ def _read(path: Path) -> onnx.ModelProto:
     return model
 
 
-def _specs(values: Sequence[onnx.ValueInfoProto], batch: int) -> dict[str, TensorSpec]:
-    specs = {}
-    for value in values:
-        kind = value.type.tensor_type
-        dtype = str(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
-        sides = [side.dim_value or FREE for side in kind.shape.dim]
-        if sides and sides[0] == FREE and batch:
-            sides[0] = batch
-        specs[value.name] = TensorSpec(value.name, dtype, tuple(sides))
-    return specs
+def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
+    kind = value.type.tensor_type
+    dtype = str(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+    return TensorSpec(value.name, dtype, tuple(side.dim_value or FREE for side in kind.shape.dim))
 
 
 def _leading_to(nodes: Sequence[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
