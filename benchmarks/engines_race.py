@@ -5,22 +5,28 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from benchmarks.models_race import matrix_gflop, multiply_matrices
-from benchmarks.report import Figure
+from benchmarks.models_race import MATRIX, matrix_gflop
+from benchmarks.report import Figure, cpu_flags
+from calibration.precision import JUDGED_FROM, person_walk
 from commands.cli import progress
-from engines.export import FRAMES, VECTOR, export_onnx
+from engines.export import FRAMES, VECTOR, export_onnx, read_metadata
 from engines.parity import relative_error
+from engines.runtimes.choose import choose, load_net
 from engines.runtimes.net import Net, NetOptions
 from engines.runtimes.onnxruntime_runtime import OnnxRuntimeNet
 from engines.runtimes.openvino_runtime import OpenVinoNet
+from gait.inputs import prepare
 from gait.models import registry
 from gait.models.checkpoints import load
 from gait.models.describe import describe
@@ -30,120 +36,227 @@ Vectors = NDArray[np.float32]
 Work = Callable[[], Vectors]
 
 WINDOW: Final = 30
-GPU_TYPES: Final = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+TYPES: Final = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+SPEEDS: Final = {"eager": None, "compiled": "default", "graphs": "reduce-overhead"}
+"""Ways to run torch on a GPU, and what they are to ``torch.compile``."""
+REFERENCE: Final = "torch_f32"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A way to run the net: ``ready`` puts frames (N, T, *frame_shape) in place and gives the run itself.
+
+    ``matrix``: the device and precision whose rate of matrix products bounds it.
+    """
+
+    ready: Callable[[Tensor], Work]
+    matrix: tuple[str, str]
 
 
 def race(
     arguments: argparse.Namespace, batches: Sequence[int], threads: int
 ) -> tuple[dict[str, Figure], dict[str, float]]:
     """Figures for every contestant and batch, and what the goals ask for."""
-    torch.manual_seed(0)
-    if arguments.weights is not None:
-        net: GaitNet = load(arguments.weights).eval()
-    else:
-        net = registry.build(arguments.family, arguments.size).eval()
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    net = net_of(arguments)
     figures: dict[str, Figure] = {
         "family": net.family,
         "size": "as weights" if arguments.weights else arguments.size,
         "gflops_per_sequence": describe(net, WINDOW).gflops,
         "threads": threads,
     }
-    ratios: list[float] = []
-    try:
-        with tempfile.TemporaryDirectory(prefix="gaitway-") as folder:
-            window = export_onnx(net, Path(folder) / "net", frames=WINDOW).window
-            for batch in batches:
-                found, ratio = _one_batch(net, window, batch, threads, arguments.turns)
-                figures |= found
-                ratios.append(ratio)
-    finally:
-        torch.set_num_threads(before)
-    return figures, {"openvino_over_torch": min(ratios)}
+    ratios: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="gaitway-") as folder, _threads(threads):
+        window = export_onnx(net, Path(folder) / "net", frames=WINDOW).window
+        walkers = judges(window, arguments.people) if arguments.people else None
+        for batch in batches:
+            works = contestants(net, window, batch, threads)
+            found, over = one_batch(net, works, batch, arguments.turns)
+            figures |= found
+            ratios |= over
+            if walkers is not None and batch == batches[0]:
+                figures |= judged(works, walkers, batch)
+    figures |= ratios
+    return figures, {"openvino_over_torch": min(ratios.values())}
 
 
-def _one_batch(
-    net: GaitNet, window: Path, batch: int, threads: int, turns: int
-) -> tuple[dict[str, Figure], float]:
-    """One batch's figures, and OpenVINO's rate over torch's, both in f32."""
+def net_of(arguments: argparse.Namespace) -> GaitNet:
+    """The net that the arguments name; a family's weights are random, and the same every time."""
+    if arguments.weights is not None:
+        return load(arguments.weights).eval()
+    torch.manual_seed(0)
+    return registry.build(arguments.family, arguments.size).eval()
+
+
+def one_batch(
+    net: GaitNet, works: Mapping[str, Contestant], batch: int, turns: int
+) -> tuple[dict[str, Figure], dict[str, float]]:
+    """One batch's figures, and OpenVINO's rate over torch's in each precision."""
     example = net.example(batch, WINDOW)
-    works = contestants(net, window, example, threads)
-    seconds, answers = timed(works, turns)
-    rate = matrix_gflop() / seconds["matrix"]
+    seconds, rates, answers = timed(works, example, turns)
     work = describe(net, WINDOW).gflops * batch
     figures: dict[str, Figure] = {}
-    for name in works:
+    for name, one in works.items():
         key = f"batch_{batch}.{name}"
         figures[f"{key}.sequences_per_s"] = batch / seconds[name]
-        figures[f"{key}.share_of_matrix_rate"] = work / seconds[name] / rate
-        figures[f"{key}.relative_error"] = relative_error(answers[name], answers["torch_f32"])
+        figures[f"{key}.share_of_matrix_rate"] = work / seconds[name] / rates[one.matrix]
+        figures[f"{key}.relative_error"] = relative_error(answers[name], answers[REFERENCE])
     best = min(works, key=lambda name: seconds[name])
     figures[f"batch_{batch}.best"] = best
-    figures[f"batch_{batch}.best_over_torch_f32"] = seconds["torch_f32"] / seconds[best]
-    return figures, seconds["torch_f32"] / seconds["openvino_f32"]
-
-
-def contestants(net: GaitNet, window: Path, example: torch.Tensor, threads: int) -> dict[str, Work]:
-    """Every way to run the net here."""
-    flat = {FRAMES: net.flat_input(example).numpy()}
-    options = NetOptions(threads=threads, batch=0)
-    works = {
-        "torch_f32": _eager(net, example),
-        "openvino_f32": _compiled(OpenVinoNet(window, options), flat),
-        "openvino_bf16": _compiled(OpenVinoNet(window, NetOptions("bf16", threads, batch=0)), flat),
-        "onnxruntime_f32": _compiled(OnnxRuntimeNet(window, options), flat),
+    figures[f"batch_{batch}.best_over_{REFERENCE}"] = seconds[REFERENCE] / seconds[best]
+    ratios = {
+        f"batch_{batch}.openvino_over_torch_{precision}": seconds[f"torch_{precision}"]
+        / seconds[f"openvino_{precision}"]
+        for precision in TYPES
+        if f"torch_{precision}" in works and f"openvino_{precision}" in works
     }
+    return figures, ratios
+
+
+def contestants(net: GaitNet, window: Path, batch: int, threads: int) -> dict[str, Contestant]:
+    """Every way to run the net here."""
+    rows = len(net.flat_input(net.example(batch, WINDOW)))
+    exact, narrow = (NetOptions(kind, threads, batch=rows) for kind in ("f32", "bf16"))
+    works = {
+        REFERENCE: Contestant(lambda frames: _eager(net, frames), ("cpu", "f32")),
+        "openvino_f32": _compiled(net, OpenVinoNet(window, exact), "f32"),
+        "onnxruntime_f32": _compiled(net, OnnxRuntimeNet(window, exact), "f32"),
+    }
+    if cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"}:
+        works["torch_bf16"] = in_torch(net, "cpu", "bf16", None)
+        works["openvino_bf16"] = _compiled(net, OpenVinoNet(window, narrow), "bf16")
     if torch.cuda.is_available():
-        works |= on_gpu(net, example)
+        works |= on_gpu(net, window, rows)
     return works
 
 
-def _eager(net: GaitNet, example: torch.Tensor) -> Work:
+def on_gpu(net: GaitNet, window: Path, rows: int) -> dict[str, Contestant]:
+    """torch on the GPU, eager, compiled and as CUDA graphs, in each precision; TensorRT where it is there."""
+    works = {
+        f"cuda_{speed}_{precision}": in_torch(net, "cuda", precision, mode)
+        for precision in TYPES
+        for speed, mode in SPEEDS.items()
+    }
+    if choose().runtime == "tensorrt":
+        loaded = load_net(window, "tensorrt", NetOptions(batch=rows))
+        works["tensorrt_f32"] = Contestant(_compiled(net, loaded, "f32").ready, ("cuda", "f32"))
+    return works
+
+
+def in_torch(net: GaitNet, device: str, precision: str, mode: str | None) -> Contestant:
+    """The window's graph in torch on a device; compiled where ``mode`` says how."""
+    flat = net.flat(WINDOW).eval().to(device, TYPES[precision])
+    module: nn.Module | Callable[..., Tensor] = flat if mode is None else torch.compile(flat, mode=mode)
+
+    def ready(frames: Tensor) -> Work:
+        given = net.flat_input(frames).to(device, TYPES[precision])
+
+        def work() -> Vectors:
+            with torch.inference_mode():
+                answer = module(given)
+            return np.asarray(answer.float().cpu().numpy())  # waits for the device
+
+        return work
+
+    return Contestant(ready, (device, precision))
+
+
+def _eager(net: GaitNet, frames: Tensor) -> Work:
     def work() -> Vectors:
         with torch.inference_mode():
-            return np.asarray(net.vector(net(example)).numpy())
+            return np.asarray(net.vector(net(frames)).numpy())
 
     return work
 
 
-def _compiled(net: Net, arrays: Mapping[str, Vectors]) -> Work:
-    return lambda: np.asarray(net.run(arrays)[VECTOR])
+def _compiled(net: GaitNet, loaded: Net, precision: str) -> Contestant:
+    def ready(frames: Tensor) -> Work:
+        flat = {FRAMES: net.flat_input(frames).numpy()}
+        return lambda: np.asarray(loaded.run(flat)[VECTOR])
+
+    return Contestant(ready, ("cpu", precision))
 
 
-def on_gpu(net: GaitNet, example: torch.Tensor) -> dict[str, Work]:
-    """torch on the GPU: eager, compiled and as CUDA graphs, in each precision."""
-    works: dict[str, Work] = {}
-    for name, kind in GPU_TYPES.items():
-        flat = net.flat(WINDOW).eval().to("cuda", kind)
-        frames = net.flat_input(example).to("cuda", kind)
-        for speed, mode in (("eager", None), ("compiled", "default"), ("graphs", "reduce-overhead")):
-            module = flat if mode is None else torch.compile(flat, mode=mode)
-            works[f"cuda_{speed}_{name}"] = _cuda(module, frames)
-    return works
-
-
-def _cuda(module: Callable[[torch.Tensor], torch.Tensor], frames: torch.Tensor) -> Work:
-    def work() -> Vectors:
-        with torch.inference_mode():
-            answer = module(frames)
-        torch.cuda.synchronize()
-        return np.asarray(answer.float().cpu().numpy())
-
-    return work
-
-
-def timed(works: Mapping[str, Work], turns: int) -> tuple[dict[str, float], dict[str, Vectors]]:
-    """Median seconds of one run of each, in turns, large matrices among them; and what each answered."""
-    multiply = multiply_matrices()
-    multiply()
-    answers = {name: work() for name, work in works.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in ("matrix", *works)}
+def timed(
+    works: Mapping[str, Contestant], example: Tensor, turns: int
+) -> tuple[dict[str, float], dict[tuple[str, str], float], dict[str, Vectors]]:
+    """Median seconds of one run of each, in turns; matrix products a second in GFLOP; what each answered."""
+    runs = {name: one.ready(example) for name, one in works.items()}
+    products = {matrix: multiply(*matrix) for matrix in {one.matrix for one in works.values()}}
+    for product in products.values():
+        product()
+    answers = {name: work() for name, work in runs.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    matrix_s: dict[tuple[str, str], list[float]] = {matrix: [] for matrix in products}
     with progress("racing", turns) as bar:
         for _ in range(turns):
-            for name, work in {"matrix": multiply, **works}.items():
-                began = time.perf_counter()
-                work()
-                seconds[name].append(time.perf_counter() - began)
+            for matrix, product in products.items():
+                matrix_s[matrix].append(_seconds(product))
+            for name, work in runs.items():
+                seconds[name].append(_seconds(work))
             bar.advance()
-    return {name: float(np.median(found)) for name, found in seconds.items()}, answers
+    rates = {matrix: matrix_gflop() / float(np.median(found)) for matrix, found in matrix_s.items()}
+    return {name: float(np.median(found)) for name, found in seconds.items()}, rates, answers
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def multiply(device: str, precision: str) -> Callable[[], object]:
+    """A product of two large matrices by the library that torch multiplies with there."""
+    left, right = (torch.rand(MATRIX, MATRIX).to(device, TYPES[precision]) for _ in range(2))
+    into = torch.empty_like(left)
+
+    def work() -> None:
+        torch.matmul(left, right, out=into)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return work
+
+
+def judges(window: Path, people: int) -> Tensor:
+    """(people, 2, T, *frame_shape): two visits of rendered people whom nobody trained on."""
+    spec = read_metadata(window).input
+    walks = [
+        [prepare(spec, person_walk(JUDGED_FROM + who, visit, WINDOW)) for visit in (0, 1)]
+        for who in range(people)
+    ]
+    return torch.from_numpy(np.array(walks, np.float32))
+
+
+def judged(works: Mapping[str, Contestant], walkers: Tensor, batch: int) -> dict[str, Figure]:
+    """Each contestant's rank-1 between the visits, and its vectors' mean cosine with the reference's."""
+    people, visits = walkers.shape[:2]
+    windows = walkers.flatten(0, 1)
+    spare = -len(windows) % batch  # graphs of a fixed batch are fed whole ones
+    whole = torch.cat([windows, windows[:1].expand(spare, *windows.shape[1:])])
+    parts = [whole[first : first + batch] for first in range(0, len(whole), batch)]
+    vectors = {
+        name: np.concatenate([one.ready(part)() for part in parts])[: len(windows)]
+        for name, one in works.items()
+    }
+    figures: dict[str, Figure] = {"judged_by_people": people}
+    for name, found in vectors.items():
+        first, again = found.reshape(people, visits, -1).swapaxes(0, 1)[:2]
+        figures[f"{name}.rank1"] = float(np.mean((again @ first.T).argmax(axis=1) == np.arange(people)))
+        figures[f"{name}.cosine"] = cosine(found, vectors[REFERENCE])
+    return figures
+
+
+def cosine(ours: Vectors, others: Vectors) -> float:
+    """The mean cosine of vectors (N, numbers) with others, row by row."""
+    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(others, axis=1)
+    return float(np.mean(np.sum(ours * others, axis=1) / np.maximum(lengths, 1e-12)))
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
