@@ -3,14 +3,13 @@
 The floor is the time one process needs to decode the clip and to run the very net calls that perception makes
 on it, one after the other, and nothing else: no crops, no masks, no tracking, no messages. The pipeline is
 timed from its first captured frame to its last published one; starting processes and compiling nets is not
-counted on either side.
+counted on either side. ``--curve`` adds how both hold up with more people and more cameras.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,27 +17,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import BenchResult
+from benchmarks.endtoend_curve import curve
+from benchmarks.pipeline_clock import run_timed
+from benchmarks.report import BenchResult, Figure
 from commands.cli import add_config_arguments, progress
-from commands.config import GalleryConfig, PipelineConfig, load_config
-from commands.observe import one_camera
-from commands.pipeline import new_plan, run_plan
-from commands.plan import RunPlan
+from commands.config import CameraConfig, PipelineConfig, load_config
 from engines.perceive import PerceiveStage, Perception, load_nets
 from engines.runtimes.net import Arrays, Net, NetInfo, TensorSpec
 from gait.walkers.clip import write_clip
 from gait.walkers.scenes import endtoend_scene
-from stream.ledger import Count, Ledger
 from stream.messages import FrameRef, FrameToken
 from stream.sources import open_source
 from stream.sources.base import Image
 
 CAMERA: Final = "bench"
-_LOOK_S: Final = 0.002
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +47,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repeat", type=int, default=3, help="runs of pipeline and floor in turn (default 3)"
     )
+    parser.add_argument(
+        "--curve",
+        action="store_true",
+        help="also 1 to 12 people and 1 to 8 cameras: frames a second, delays (ten minutes on two cores)",
+    )
+    parser.add_argument(
+        "--curve-seconds", type=float, default=6.0, help="length of the curve's clips (default 6)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> BenchResult:
@@ -64,9 +67,11 @@ def run(arguments: argparse.Namespace) -> BenchResult:
         floors, ours = [], []
         for turn in range(arguments.repeat):
             floors.append(decode_seconds(clip) + nets_seconds(config, calls))
-            ours.append(pipeline_seconds(config, clip, folder / str(turn)))
+            cameras = {CAMERA: CameraConfig(str(clip))}
+            ours.append(run_timed(config, cameras, folder / str(turn)).seconds)
+        more = curve(config, arguments.seed, arguments.curve_seconds, folder) if arguments.curve else {}
     floor_s, ours_s = float(np.median(floors)), float(np.median(ours))
-    figures = {
+    figures: dict[str, Figure] = {
         "frames": frames,
         "people_per_frame": people / frames,
         "detector_runs_per_frame": sum(c.runs for c in calls if c.net == 0) / frames,
@@ -75,6 +80,7 @@ def run(arguments: argparse.Namespace) -> BenchResult:
         "floor_fps": frames / floor_s,
         "precision": config.perceive.nets.precision,
         "transport": config.stream.transport,
+        **more,
     }
     return BenchResult.of("endtoend", figures, {"share_of_floor": floor_s / ours_s})
 
@@ -192,64 +198,3 @@ def decode_seconds(clip: Path) -> float:
         return time.perf_counter() - began
     finally:
         source.close()
-
-
-def pipeline_seconds(config: PipelineConfig, clip: Path, folder: Path) -> float:
-    """From the first captured frame to the last published one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    config = msgspec.structs.replace(
-        one_camera(config, str(clip), CAMERA),
-        gallery=GalleryConfig(str(folder / "gallery.sqlite")),
-        events=msgspec.structs.replace(config.events, endpoint=f"ipc://{folder}/events.sock", repair=""),
-    )
-    plan = new_plan(config, folder)
-    with _timing(plan) as timing:
-        finished = run_plan(plan)
-    if finished.outcome.error is not None:
-        raise finished.outcome.error
-    return timing.seconds
-
-
-class _Timing:
-    """Watches the ledger from outside: when the first frame was captured, when the last was published."""
-
-    def __init__(self, plan: RunPlan) -> None:
-        self._plan = plan
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._first_s = self._last_s = 0.0
-
-    @property
-    def seconds(self) -> float:
-        return self._last_s - self._first_s
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._plan.ledger.exists():
-            if self._over.wait(_LOOK_S):
-                return
-        ledger = Ledger.open(self._plan.ledger)
-        source, publish = ledger.stage("source"), ledger.stage(self._plan.last)
-        done = 0
-        while not self._over.wait(_LOOK_S):
-            if not self._first_s and source.value(CAMERA, Count.CAPTURED):
-                self._first_s = time.perf_counter()
-            if (handled := publish.value(CAMERA, Count.HANDLED)) > done:
-                done, self._last_s = handled, time.perf_counter()
-        ledger.close()
-
-
-@contextmanager
-def _timing(plan: RunPlan) -> Iterator[_Timing]:
-    timing = _Timing(plan)
-    timing.start()
-    try:
-        yield timing
-    finally:
-        timing.stop()
