@@ -8,6 +8,7 @@ from pathlib import Path
 import openvino as ov
 
 from engines.runtimes.cuda import NoGpu, find_gpu
+from engines.runtimes.engine_check import check_weights
 from engines.runtimes.tensorrt_build import BuildOptions
 from engines.runtimes.tensorrt_operators import check_operators
 from engines.runtimes.tensorrt_runtime import SUFFIX, load_tensorrt
@@ -18,6 +19,7 @@ Step = Callable[[str, int, int], None]
 
 def to_openvino(onnx: Path) -> Path:
     """``.xml`` and ``.bin`` beside the ONNX, in its own precision, with all that it says of itself."""
+    check_weights(onnx)
     target = onnx.with_suffix(".xml")
     try:
         model = ov.Core().read_model(onnx)

@@ -13,6 +13,7 @@ from engines.regions import Region, crop
 from engines.silhouettes import MIN_PIXELS, Silhouette, mask_iou
 from engines.watch import Sighting
 from engines.yolo_detector import YoloNet
+from stream.errors import WeightsError
 
 AROUND: Final = 1.3
 """Side of the square that the net is shown over the person's longer side: as much again as a stride needs."""
@@ -24,6 +25,13 @@ class Outliner:
     """Gives everybody the mask of the segmentation net that is theirs; who has none keeps their own."""
 
     def __init__(self, net: YoloNet) -> None:
+        if not net.gives_masks:
+            raise WeightsError(
+                "this net gives no masks",
+                where=net.describe().name,
+                wanted="a -seg net for `silhouettes`",
+                fix="Name it as the detector, or set silhouettes: blazepose",
+            )
         self._net = net
 
     def outline(self, frame: NDArray[np.uint8], people: Sequence[Sighting]) -> list[Sighting]:

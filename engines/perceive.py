@@ -205,7 +205,8 @@ def _net(path: Path, config: NetConfig, pixels: PixelInput, outputs: tuple[str, 
 
 
 def _yolo(path: str, config: PerceiveConfig) -> YoloNet:
-    return YoloNet.load(Path(path), config.engines.yolo_score, config.nets.runtime, _options(config.nets, ()))
+    nets = config.nets
+    return YoloNet.load(Path(path), config.engines.yolo_score, nets.runtime, _options(nets, ()), nets.device)
 
 
 def _options(config: NetConfig, outputs: tuple[str, ...]) -> NetOptions:

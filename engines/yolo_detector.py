@@ -50,18 +50,28 @@ class YoloNet:
         self._net, self._minimum, self.side = net, minimum_score, spec.shape[1]
         self._boxes, self._protos, self.layout = _outputs(net, self.side, task)
 
+    @property
+    def gives_masks(self) -> bool:
+        """Whether it outlines what it finds."""
+        return self._protos is not None
+
     @classmethod
     def load(
-        cls, path: Path, minimum_score: float, runtime: Wanted = "auto", options: NetOptions | None = None
+        cls,
+        path: Path,
+        minimum_score: float,
+        runtime: Wanted = "auto",
+        options: NetOptions | None = None,
+        device: str = "CPU",
     ) -> YoloNet:
         """The net in an exported .onnx; raises WeightsError where it is no YOLO."""
         if not path.is_file():
             raise WeightsError("no such net", where=str(path), fix="Export it: run_pipeline.py export NET.pt")
-        net = load_net(path, runtime, options, pixels=YOLO_PIXELS)
+        net = load_net(path, runtime, options, pixels=YOLO_PIXELS, device=device)
         found = cls(net, minimum_score, task_of(path))
         if found.layout.head != "yolox":
             return found
-        return cls(load_net(path, runtime, options, pixels=YOLOX_PIXELS), minimum_score)
+        return cls(load_net(path, runtime, options, pixels=YOLOX_PIXELS, device=device), minimum_score)
 
     def describe(self) -> NetInfo:
         """What runs."""

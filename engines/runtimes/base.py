@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from engines.runtimes.net import FREE, Arrays, NetInfo, TensorSpec
 from stream.errors import WeightsError
+
+Infer = Callable[[Arrays], dict[str, NDArray[Any]]]
 
 
 class LoadedNet(ABC):
@@ -40,6 +43,16 @@ class LoadedNet(ABC):
     def run_each(self, batches: Sequence[Arrays]) -> list[dict[str, NDArray[Any]]]:
         """Independent inferences, one after the other."""
         return [self.run(arrays) for arrays in batches]
+
+
+def in_parts(infer: Infer, arrays: Arrays, cut: Collection[str], most: int) -> dict[str, NDArray[Any]]:
+    """``infer`` over at most ``most`` rows at a time of the inputs in ``cut``; the others go in whole."""
+    rows = max(len(arrays[name]) for name in cut)
+    parts = [
+        infer({name: array[low : low + most] if name in cut else array for name, array in arrays.items()})
+        for low in range(0, rows, most)
+    ]
+    return parts[0] if len(parts) == 1 else {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
 
 
 def with_batch(specs: Iterable[TensorSpec], batch: int) -> dict[str, TensorSpec]:

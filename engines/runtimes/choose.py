@@ -103,6 +103,12 @@ def _load(
         net: Net = _module("openvino_runtime").OpenVinoNet(path, options, pixels=pixels, device=device)
         return net
     if runtime == "onnxruntime":
+        if device.upper() != "CPU":
+            raise ConfigError(
+                f"ONNX Runtime runs nets on the processor, not on {device!r}",
+                where=str(path),
+                wanted="device CPU, or another runtime",
+            )
         net = _module("onnxruntime_runtime").OnnxRuntimeNet(path, options)
     elif runtime == "torch":
         net = _module("torch_runtime").TorchNet(path, options, device=device)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-import numpy as np
 import onnx
 
+from engines.runtimes.net import damaged, is_no_weight
 from stream.errors import WeightsError
+
+MULTIPLIES: Final = ("Conv", "ConvTranspose", "MatMul", "Gemm", "BatchNormalization")
 
 
 def load_graph(path: Path) -> onnx.ModelProto:
@@ -23,12 +26,18 @@ def load_graph(path: Path) -> onnx.ModelProto:
 
 
 def check_weights(path: Path) -> None:
-    """Raises WeightsError where a weight is NaN or infinite: such a net answers, and answers wrongly."""
-    for tensor in load_graph(path).graph.initializer:
+    """Raises WeightsError where a weight is no number: such a net answers, and answers wrongly.
+
+    A rectifier can turn NaN into 0, so the answers alone do not always tell. Infinity may stand in masks and
+    limits, but in no weight that is multiplied by.
+    """
+    check_graph(load_graph(path).graph, str(path))
+
+
+def check_graph(graph: onnx.GraphProto, where: str) -> None:
+    """The same of a graph that has been read."""
+    multiplied = {name for node in graph.node if node.op_type in MULTIPLIES for name in node.input}
+    for tensor in graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise WeightsError(
-                f"weight {tensor.name!r} holds NaN or infinity",
-                where=str(path),
-                fix="Export the net again from sound weights",
-            )
+        if is_no_weight(values, multiplied=tensor.name in multiplied):
+            raise damaged(tensor.name, where)

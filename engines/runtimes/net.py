@@ -140,6 +140,20 @@ def check_finite(net: Net) -> None:
             )
 
 
+def is_no_weight(values: NDArray[Any], *, multiplied: bool) -> bool:
+    """Whether floats hold NaN, or, where something is multiplied by them, infinity."""
+    if values.dtype.kind != "f":
+        return False
+    return not bool(np.isfinite(values).all()) if multiplied else bool(np.isnan(values).any())
+
+
+def damaged(name: str, where: str) -> WeightsError:
+    """The error for a weight that is no number."""
+    return WeightsError(
+        f"weight {name!r} holds NaN or infinity", where=where, fix="Export the net again from sound weights"
+    )
+
+
 def usable_threads(wanted: int) -> int:
     """``wanted``, or every core that this process may use for 0."""
     if wanted > 0:

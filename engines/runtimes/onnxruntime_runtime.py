@@ -9,6 +9,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from engines.runtimes.base import LoadedNet, chosen, with_batch
+from engines.runtimes.engine_check import check_weights
 from engines.runtimes.net import (
     FREE,
     Arrays,
@@ -46,6 +47,7 @@ class OnnxRuntimeNet(LoadedNet):
             )
         threads = usable_threads(options.threads)
         self._session = _session(path, threads)
+        check_weights(path)
         self._inputs = with_batch(map(_spec, self._session.get_inputs()), options.batch)
         outputs = with_batch(map(_spec, self._session.get_outputs()), options.batch)
         self._outputs = chosen(outputs, options.outputs, str(path))

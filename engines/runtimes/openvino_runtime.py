@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 from openvino.preprocess import ColorFormat, PrePostProcessor
@@ -24,12 +25,20 @@ from engines.runtimes.net import (
     PixelInput,
     TensorSpec,
     check_inputs,
+    damaged,
+    is_no_weight,
     usable_threads,
 )
 from engines.weights import sha256_of
 from stream.errors import ResourceError, WeightsError
 
-NATIVE_BF16: Final = "BF16"
+MULTIPLIES: Final = (
+    "Convolution",
+    "GroupConvolution",
+    "ConvolutionBackpropData",
+    "GroupConvolutionBackpropData",
+    "MatMul",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,9 @@ class OpenVinoNet(LoadedNet):
     ) -> None:
         self._options = options or NetOptions()
         core = ov.Core()
-        model = _prepare(_read(core, path), path, self._options, pixels)
+        model = _read(core, path)
+        _check_weights(model, path)
+        model = _prepare(model, path, self._options, pixels)
         # Compiling gives tensors further names; ours are those of the file, in the same order.
         names = [[port.get_any_name() for port in ports] for ports in (model.inputs, model.outputs)]
         compiled = _compile(core, model, path, device, self._options)
@@ -76,15 +87,26 @@ class OpenVinoNet(LoadedNet):
 
     def run_each(self, batches: Sequence[Arrays]) -> list[dict[str, NDArray[Any]]]:
         """Independent inferences, as many in flight as there are streams."""
+        for arrays in batches:
+            check_inputs(self._inputs, arrays)
         results: list[dict[str, NDArray[Any]]] = []
         for first in range(0, len(batches), len(self._requests)):
-            group = batches[first : first + len(self._requests)]
-            for request, arrays in zip(self._requests, group, strict=False):
-                check_inputs(self._inputs, arrays)
-                request.start_async(dict(arrays), share_inputs=True)
-            for request, _ in zip(self._requests, group, strict=False):
-                request.wait()
-                results.append({name: request.get_tensor(name).data.copy() for name in self._outputs})
+            try:
+                results += self._together(batches[first : first + len(self._requests)])
+            except RuntimeError as error:
+                raise WeightsError(
+                    f"OpenVINO failed in this net ({_first_line(error)})", where=self._info.name
+                ) from error
+        return results
+
+    def _together(self, group: Sequence[Arrays]) -> list[dict[str, NDArray[Any]]]:
+        """As many inferences as there are streams, or fewer."""
+        for request, arrays in zip(self._requests, group, strict=False):
+            request.start_async(dict(arrays), share_inputs=True)
+        results = []
+        for request, _ in zip(self._requests, group, strict=False):
+            request.wait()
+            results.append({name: request.get_tensor(name).data.copy() for name in self._outputs})
         return results
 
 
@@ -99,6 +121,25 @@ def _read(core: ov.Core, path: Path) -> ov.Model:
             where=str(path),
             wanted=".tflite or .onnx",
         ) from error
+
+
+def _check_weights(model: ov.Model, path: Path) -> None:
+    """Refuse NaN among the constants: behind a rectifier it becomes 0, and the answers look sound."""
+    for node in model.get_ops():
+        if node.get_type_name() != "Constant" or not node.get_element_type().is_real():
+            continue
+        if is_no_weight(node.get_data(dtype=np.float32), multiplied=_multiplied(node)):
+            raise damaged(node.get_friendly_name(), str(path))
+
+
+def _multiplied(node: Any) -> bool:
+    """Whether a constant is a weight, perhaps after it was widened."""
+    for target in node.output(0).get_target_inputs():
+        user = target.get_node()
+        kind = user.get_type_name()
+        if kind in MULTIPLIES or (kind == "Convert" and _multiplied(user)):
+            return True
+    return False
 
 
 def _prepare(model: ov.Model, path: Path, options: NetOptions, pixels: PixelInput | None) -> ov.Model:

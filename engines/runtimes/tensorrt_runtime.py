@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runtimes.base import LoadedNet, chosen
+from engines.runtimes.base import LoadedNet, chosen, in_parts
 from engines.runtimes.cuda import Cuda, NoGpu, OutOfGpuMemoryError, find_gpu
 from engines.runtimes.net import FREE, Arrays, NetInfo, NetOptions, TensorSpec, check_inputs
 from engines.runtimes.tensorrt_build import Builder, BuildOptions, Step, sides_of
@@ -144,19 +144,13 @@ class TensorRtNet(LoadedNet):
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """One inference; a batch beyond the largest is cut; the results are the caller's own copies."""
         check_inputs(self._inputs, arrays)
-        free = [len(array) for name, array in arrays.items() if self._tensors[name].spec.shape[:1] == (FREE,)]
+        free = [name for name in arrays if self._tensors[name].spec.shape[:1] == (FREE,)]
         if not free:
             return self._infer(arrays, 1)
-        if len(set(free)) > 1:
-            raise WeightsError(f"inputs of {sorted(set(free))} rows", where=self._name, wanted="as many each")
-        parts = [
-            self._infer({name: array[low : low + self._most] for name, array in arrays.items()}, rows)
-            for low in range(0, free[0], self._most)
-            if (rows := min(self._most, free[0] - low))
-        ]
-        return (
-            parts[0] if len(parts) == 1 else {n: np.concatenate([p[n] for p in parts]) for n in self._outputs}
-        )
+        rows = sorted({len(arrays[name]) for name in free})
+        if len(rows) > 1:
+            raise WeightsError(f"inputs of {rows} rows", where=self._name, wanted="as many each")
+        return in_parts(lambda part: self._infer(part, len(part[free[0]])), arrays, free, self._most)
 
     def close(self) -> None:
         """Give graphs, buffers and the stream back."""

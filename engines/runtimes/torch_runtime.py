@@ -6,10 +6,12 @@ On a GPU the module can be compiled or captured in a CUDA graph; on a CPU it run
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
 import numpy as np
 import onnx
 import torch
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from engines.runtimes.base import LoadedNet, chosen, with_batch
+from engines.runtimes.base import LoadedNet, chosen, in_parts, with_batch
+from engines.runtimes.engine_check import check_graph, load_graph
 from engines.runtimes.net import (
     FREE,
     Arrays,
@@ -78,14 +81,24 @@ class TorchNet(LoadedNet):
                 where=str(path),
                 fix="Use device CPU, or a torch built for CUDA with its driver",
             )
+        try:
+            self._device = torch.device(device)
+            torch.empty(1, device=self._device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ResourceError(
+                f"torch has no device {device!r} here", where=str(path), wanted="CPU or cuda"
+            ) from error
         graph = _read(path).graph
         held = {tensor.name for tensor in graph.initializer}
         given = [value for value in graph.input if value.name not in held]
-        self._inputs = with_batch(map(_spec, given), options.batch)
+        specs = [_spec(value) for value in given]
+        self._cuts = {spec.name for spec in specs if spec.shape[:1] == (FREE,)}
+        self._most = sys.maxsize
+        self._inputs = with_batch(specs, options.batch)
         self._outputs = chosen(
             with_batch(map(_spec, graph.output), options.batch), options.outputs, str(path)
         )
-        self._device, self._type = torch.device(device), TYPES[options.precision]
+        self._type = TYPES[options.precision]
         module = OnnxModule(graph, list(self._outputs)).eval()
         if options.precision != "f32":
             module = _narrowed(module, self._type)
@@ -107,8 +120,33 @@ class TorchNet(LoadedNet):
         )
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
-        """One inference; the results are the caller's own copies."""
+        """One inference; a batch that the GPU's memory does not hold is cut; the results are copies."""
         check_inputs(self._inputs, arrays)
+        rows = max((len(array) for array in arrays.values() if array.ndim), default=1)
+        if rows <= self._most:
+            try:
+                return self._infer(arrays)
+            except torch.OutOfMemoryError:
+                self._halve(rows)
+            except RuntimeError as error:
+                reason = str(error).splitlines()[0][:200]
+                raise WeightsError(f"torch failed in this net ({reason})", where=self._info.name) from error
+        # A batch is cut along the sides that were free in the file; a fixed one cannot be.
+        return in_parts(self.run, arrays, self._cuts, self._most)
+
+    def _halve(self, rows: int) -> None:
+        """Take half as many rows from now on, and say so; raises ResourceError where that cannot be."""
+        if rows < 2 or not self._cuts:
+            raise ResourceError(
+                "the GPU's memory is full", where=self._info.name, fix="Close what else uses the GPU"
+            )
+        self._most = rows // 2
+        torch.cuda.empty_cache()
+        note = f"batches of {self._most}: no GPU memory for {rows}"
+        said = [part for part in self._info.note.split("; ") if part and not part.startswith("batches of")]
+        self._info = msgspec.structs.replace(self._info, note="; ".join([*said, note]))
+
+    def _infer(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         if self._device.type == "cpu" and torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
         tensors = [self._tensor(arrays[name]) for name in self._module.inputs]
@@ -125,14 +163,8 @@ class TorchNet(LoadedNet):
 
 
 def _read(path: Path) -> onnx.ModelProto:
-    if not path.is_file():
-        raise WeightsError("no such net", where=str(path))
-    try:
-        onnx.checker.check_model(str(path))
-        model = onnx.load(str(path))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise WeightsError(f"this is no ONNX net ({reason})", where=str(path), wanted=".onnx") from error
+    model = load_graph(path)
+    check_graph(model.graph, str(path))
     unknown = sorted({node.op_type for node in model.graph.node} - OPERATORS.keys())
     if unknown:
         raise WeightsError(

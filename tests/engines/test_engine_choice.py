@@ -108,6 +108,7 @@ class FakeOutlines:
     """A segmentation net that sees a disc in the middle of every crop, and a smaller one elsewhere."""
 
     side = 64
+    gives_masks = True
 
     def outline(self, crops: list[np.ndarray]) -> list[tuple[Found, np.ndarray]]:
         y, x = np.mgrid[:64, :64]
@@ -136,6 +137,15 @@ def test_everybody_gets_the_mask_that_is_theirs_or_keeps_their_own() -> None:
     assert again.seen.silhouette is not held
     assert again.seen.silhouette.bits.shape == (64, 64)
     assert Outliner(FakeOutlines()).outline(frame, []) == []
+
+
+def test_a_net_without_masks_outlines_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = yolo_of(tmp_path / "net.onnx", [[16, 16, 32, 48, 0.9, 0]])
+    fake = fake_perception()
+    nets = (fake.detector._net, fake.poses._net)
+    monkeypatch.setattr("engines.perceive.load_nets", lambda config, cache=None: nets)
+    with pytest.raises(WeightsError, match=r"net.onnx: this net gives no masks; wanted a -seg net"):
+        Perception.load(PerceiveConfig(engines=EnginesConfig(silhouettes=str(path))))
 
 
 def test_a_person_message_without_a_place_is_read_as_before() -> None:

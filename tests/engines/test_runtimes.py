@@ -79,8 +79,85 @@ def test_a_missing_or_broken_file_is_one_clear_line(runtime: str, data: bytes | 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
 def test_weights_that_are_no_numbers_are_refused(runtime: str, factor: float, tmp_path: Path) -> None:
     path = doubling(tmp_path / "nan.onnx", factor=factor)
-    with pytest.raises(WeightsError, match="NaN or infinite"):
+    with pytest.raises(WeightsError, match="NaN or infini"):
         load_net(path, runtime, ONE)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+def test_a_rectifier_does_not_hide_them(runtime: str, factor: float, tmp_path: Path) -> None:
+    """On zeros a broken weight gives NaN, of which some rectifiers make 0: a sound answer, and a wrong one."""
+    weights = np.ones((2, 1, 1, 1), np.float32)
+    weights[0] = factor
+    path = rectified(tmp_path / "net.onnx", {"weights": weights})
+    with pytest.raises(WeightsError, match=r"weight .*holds NaN or infinity"):
+        load_net(path, runtime, ONE)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_an_infinite_limit_is_no_weight(runtime: str, tmp_path: Path) -> None:
+    sound = {"weights": np.ones((2, 1, 1, 1), np.float32)}
+    path = rectified(tmp_path / "net.onnx", sound, limit=float("inf"))
+    answer = load_net(path, runtime, ONE).run({"image": np.full((1, 1, 2, 2), -3, np.float32)})
+    assert np.array_equal(answer["answer"], np.full((1, 2, 2, 2), -3, np.float32))
+
+
+def rectified(path: Path, weights: dict[str, np.ndarray], limit: float = 0.0) -> Path:
+    """image (1, 1, 2, 2) -> convolution -> Relu, or Min with an infinite limit."""
+    last = helper.make_node("Relu", ["seen"], ["answer"])
+    if limit:
+        last = helper.make_node("Min", ["seen", "limit"], ["answer"])
+        weights = weights | {"limit": np.array([limit], np.float32)}
+    nodes = [helper.make_node("Conv", ["image", "weights"], ["seen"]), last]
+    return save(path, nodes, {"image": (1, 1, 2, 2)}, {"answer": (1, 2, 2, 2)}, weights)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "device", "said"),
+    [
+        ("openvino", "NPU9", "no device 'NPU9'"),
+        ("onnxruntime", "GPU", "on the processor, not on 'GPU'"),
+        ("torch", "banana", "no device 'banana'"),
+        ("torch", "mps", "no device 'mps'"),
+        ("torch", "cuda:99", "NVIDIA GPU|no device"),
+    ],
+)
+def test_a_device_that_is_not_there_is_said(small: Path, runtime: str, device: str, said: str) -> None:
+    with pytest.raises((ConfigError, ResourceError), match=said):
+        load_net(small, runtime, ONE, device=device)
+
+
+def short_of_memory(net: TorchNet, most: int) -> list[int]:
+    """The net on a device that holds ``most`` rows; the rows of each try."""
+    tried: list[int] = []
+    real = net._run
+
+    def run(*tensors: torch.Tensor) -> object:
+        tried.append(len(tensors[0]))
+        if len(tensors[0]) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(*tensors)
+
+    net._run = run
+    return tried
+
+
+def test_a_batch_too_large_for_the_gpu_is_cut_and_said(small: Path) -> None:
+    net = TorchNet(small, NetOptions(threads=1, batch=0))
+    tried = short_of_memory(net, 2)
+    images = np.arange(15, dtype=np.float32).reshape(5, 3)
+    assert np.array_equal(net.run({"image": images})["doubled"], 2 * images)
+    assert tried == [5, 2, 2, 1]
+    assert net.describe().note == "batches of 2: no GPU memory for 5"
+    assert np.array_equal(net.run({"image": images})["doubled"], 2 * images)
+    assert tried[4:] == [2, 2, 1]
+
+
+def test_a_single_row_too_large_for_the_gpu_is_an_error(small: Path) -> None:
+    net = TorchNet(small, NetOptions(threads=1, batch=0))
+    short_of_memory(net, 0)
+    with pytest.raises(ResourceError, match="the GPU's memory is full"):
+        net.run({"image": np.zeros((4, 3), np.float32)})
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
