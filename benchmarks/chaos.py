@@ -31,7 +31,7 @@ from gait.walkers.clip import write_clip
 from gait.walkers.scenes import street_scene
 from stream import strays
 from stream.errors import GaitwayError, StageDiedError
-from stream.ledger import Ledger
+from stream.ledger import Count, Ledger
 from stream.pulse import feel
 from stream.ringfile import shared_memory_folder
 
@@ -253,7 +253,7 @@ def _live(
             began_s = time.monotonic()
             while pipeline.stages().get(name) == victim:
                 time.sleep(0.005)
-            _await_frames(pipeline, 1)
+            _await_frames(pipeline, 1, passed=name)
             recovered_s.setdefault(name, []).append(time.monotonic() - began_s)
         pipeline.process.send_signal(signal.SIGINT)
         pipeline.process.wait(60)
@@ -276,8 +276,11 @@ def _await_spares(pipeline: Disturbed) -> None:
         time.sleep(0.1)
 
 
-def _await_frames(pipeline: Disturbed, more: int) -> None:
-    """Wait until the last stage has handled all that is on its way now, and ``more``."""
+def _await_frames(pipeline: Disturbed, more: int, passed: str = "") -> None:
+    """Wait until the last stage has handled all that is on its way now, and ``more``.
+
+    ``passed``: of what is on its way, that which this stage had sent on before it died.
+    """
     until_s = time.monotonic() + 120
     goal: int | None = None
     while time.monotonic() < until_s:
@@ -285,8 +288,11 @@ def _await_frames(pipeline: Disturbed, more: int) -> None:
         with contextlib.suppress(GaitwayError, StopIteration):
             ledger = Ledger.open(pipeline.ledger())
             books = ledger.balance(running=True).cameras[0]
+            under_way = books.in_flight
+            if passed in ledger.stages:
+                under_way = ledger.stage(passed).value(CAMERA, Count.SENT) - books.processed
             ledger.close()
-            goal = books.processed + max(0, books.in_flight) + more if goal is None else goal
+            goal = books.processed + max(0, under_way) + more if goal is None else goal
             if books.processed >= goal:
                 return
         time.sleep(0.02)

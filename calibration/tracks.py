@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calibration.scores import LabelledScores
 from gait.identify import Pool
-from stream.errors import ConfigError
+from stream.errors import FOREIGN_ARRAYS, ConfigError
 from stream.messages import Embedding
 
 Vectors = NDArray[np.float32]
@@ -93,13 +93,13 @@ def read_tracks(path: Path) -> LabelledTracks:
     """Labelled tracks of an .npz file; raises ConfigError for anything else."""
     where = f"tracks {path}"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return LabelledTracks(
                 *(str(file["model"]), file["vectors"].astype(np.float32), file["people"].astype(np.str_)),
                 *(file["visits"].astype(np.str_), file["samples"].astype(np.float64)),
             )
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror or error})", where=where) from error
-    except (ValueError, KeyError, EOFError) as error:
+    except FOREIGN_ARRAYS as error:
         wanted = f"{', '.join(COLUMNS)} and model"
         raise ConfigError(f"holds no labelled tracks ({error})", where=where, wanted=wanted) from error

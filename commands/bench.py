@@ -19,6 +19,7 @@ BENCHES = {
     "embedding": "what a new answer at every hop costs, and whether it is exact",
     "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
     "transport": "1080p frames and tokens over one hop: ours, memcpy, pyzmq, imagezmq",
+    "fuzz": "every parser fed what is nearly right: no crash, no hang, no growth",
     "soak": "cameras switched off and on for an hour (a minute unless told): does anything grow?",
     "chaos": "kill and stop every process at random: is the log that of an undisturbed run?",
     "tracking": "windows, ids and switches against a known tracker",

@@ -15,7 +15,7 @@ from engines.perceive import PerceiveStage, Perception
 from gait.identify_stage import IdentifyStage
 from stream.bus import Sent
 from stream.checkpoint import Counting, Keeper, Memory, Remembered, fresh_folder, read_checkpoint
-from stream.errors import ConfigError, ResourceError
+from stream.errors import FOREIGN, ConfigError, ResourceError
 from stream.once import OnceStage
 from stream.publish import PublishStage
 from stream.punctual import EasedStage
@@ -119,7 +119,7 @@ def left_off(results: Path) -> LeftOff | None:
         return msgspec.json.decode(path.read_bytes(), type=LeftOff)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *FOREIGN) as error:
         fix = "Remove the folder, or start without --resume"
         raise ResourceError("the checkpoints cannot be read", where=str(path), fix=fix) from error
 

@@ -11,7 +11,7 @@ from commands.config import PipelineConfig
 from gait.walkers.source import PREFIX as WALKERS
 from gait.walkers.source import WalkersSpec
 from stream.config import hop_endpoints, runtime_folder
-from stream.errors import MessageError, ResourceError
+from stream.errors import FOREIGN, MessageError, ResourceError
 
 Last = Literal["embed", "publish"]
 
@@ -155,5 +155,5 @@ def read_plan(path: Path) -> RunPlan:
         raise ResourceError(
             f"no plan ({error.strerror})", where=str(path), fix="Stages are started by `run_pipeline.py run`"
         ) from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FOREIGN as error:
         raise MessageError(f"damaged plan ({error})", where=str(path)) from error

@@ -11,7 +11,7 @@ import msgspec
 
 from commands.config import GalleryConfig, PipelineConfig
 from commands.plan import RunPlan
-from stream.errors import ConfigError, MessageError, ResourceError
+from stream.errors import FOREIGN, ConfigError, MessageError, ResourceError
 from stream.sources import redact
 
 VERSION: Final = 1
@@ -63,7 +63,7 @@ def read_sheet(folder: Path) -> Sheet:
         raise ResourceError(
             f"no recording ({error.strerror})", where=str(folder), fix="Make one with run --record DIR"
         ) from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FOREIGN as error:
         raise MessageError(f"damaged recording ({error})", where=str(folder / _SHEET)) from error
     if sheet.version != VERSION:
         raise MessageError(f"recording of version {sheet.version}", where=str(folder), wanted=str(VERSION))

@@ -10,6 +10,7 @@ import msgspec
 
 from commands.plan import RunPlan
 from stream.bus import Sender
+from stream.errors import FOREIGN
 from stream.ledger import Count, StageLedger
 from stream.messages import EndOfStream
 
@@ -38,7 +39,7 @@ class Runs:
         """End the run that a process before this one was in when it died: its tracks are over."""
         try:
             last = msgspec.json.decode(self._path.read_bytes(), type=OpenRun)
-        except (FileNotFoundError, msgspec.MsgspecError):
+        except (FileNotFoundError, *FOREIGN):
             return
         frames = max(0, self._rows.value(self._camera, Count.CAPTURED) - last.frames_before)
         reason = "the camera's process was started again"

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -22,6 +22,7 @@ T = TypeVar("T")
 Adapt = Callable[[dict[str, Any], list[str], str], dict[str, Any]]
 """Changes a file's plain settings before the overrides, which it is shown with the file's name."""
 
+MOST_VALUES: Final = 100_000
 _PATH = re.compile(r" - at `\$([^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -46,17 +47,34 @@ def parse_settings(
     text: str, name: str, kind: type[T], overrides: list[str], adapt: Adapt | None = None
 ) -> T:
     """``text`` as a ``kind``; ``name`` stands in messages."""
-    root = _compose(text, name)
-    _check_keys(root, kind, name)
-    value = _plain(root, name)
-    if adapt is not None:
-        value = adapt(value, overrides, name)
-    for override in overrides:
-        _override(value, override, kind)
     try:
+        root = _compose(text, name)
+        _check_size(root, name)
+        _check_keys(root, kind, name)
+        value = _plain(root, name)
+        if adapt is not None:
+            value = adapt(value, overrides, name)
+        for override in overrides:
+            _override(value, override, kind)
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise _explain(str(error), root, value, kind, name) from error
+    except RecursionError as error:
+        raise ConfigError("settings within settings without end", where=name) from error
+
+
+def _check_size(root: yaml.Node, name: str) -> None:
+    """Aliases of aliases (``*a``) make much of little, and one within itself makes what has no end."""
+    waiting, met = [root], 0
+    while waiting:
+        node = waiting.pop()
+        met += 1
+        if met > MOST_VALUES:
+            raise ConfigError(
+                f"holds more than {MOST_VALUES} values", where=name, fix="Use fewer aliases (*)"
+            )
+        for child in node.value if isinstance(node, yaml.CollectionNode) else ():
+            waiting.extend(child if isinstance(child, tuple) else (child,))
 
 
 def _compose(text: str, name: str) -> yaml.MappingNode:
@@ -171,7 +189,7 @@ def _override(settings: dict[str, Any], override: str, kind: Any) -> None:
         raise ConfigError("has no '='", where=where, wanted="KEY=VALUE, e.g. perceive.max_people=4")
     try:
         value = yaml.safe_load(text) if text else ""  # KEY= means empty text; null is written out
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError("the value is not YAML", where=where) from error
     target: dict[str, Any] = settings
     *parents, last = path.split(".")

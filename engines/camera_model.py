@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import ConfigError
+from stream.errors import FOREIGN, ConfigError
 
 Floats = NDArray[np.float64]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -159,7 +159,7 @@ def read_camera(path: Path) -> CameraModel:
             where=str(path),
             fix="python run_pipeline.py calibrate camera",
         ) from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FOREIGN as error:
         raise ConfigError(
             f"this is no calibration ({error})", where=str(path), wanted="a file of `calibrate camera`"
         ) from error

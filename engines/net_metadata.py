@@ -11,7 +11,7 @@ from gait.inputs import InputSpec
 from gait.pose_graph import load_graph
 from gait.silhouette import HEIGHT, WIDTH
 from gait.skeleton import COCO17, GAITWAY16
-from stream.errors import WeightsError
+from stream.errors import FOREIGN, WeightsError
 
 Form = Literal["window", "trunk", "head"]
 Which = Literal["embed_1", "embed_2"]
@@ -56,7 +56,7 @@ def parse_metadata(properties: Mapping[str, str], where: str) -> NetMetadata:
         raise WeightsError("the graph does not say what it is", where=where, wanted="a graph of `export`")
     try:
         return msgspec.json.decode(properties[METADATA_KEY], type=NetMetadata)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FOREIGN as error:
         raise WeightsError(f"the graph's metadata is not ours ({error})", where=where) from error
 
 

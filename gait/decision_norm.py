@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import ConfigError
+from stream.errors import FOREIGN_ARRAYS, ConfigError
 
 Vectors = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -75,11 +75,11 @@ def load_cohort(path: Path, model: str) -> Cohort:
     """The cohort in a file; raises ConfigError where there is none or it is of another model."""
     where = f"cohort {path}"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             made_by, vectors = str(file["model"]), file["vectors"].astype(np.float32)
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror or error})", where=where) from error
-    except (ValueError, KeyError, EOFError) as error:
+    except FOREIGN_ARRAYS as error:
         raise ConfigError(f"is none ({error})", where=where, wanted="model and vectors") from error
     if made_by != model:
         raise ConfigError(f"is of model {made_by[:12]}", where=where, wanted=f"model {model[:12]}")

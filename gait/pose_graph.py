@@ -16,7 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from gait.skeleton_layouts import BUILT_IN, Layout, layout_named, load_layout
-from stream.errors import ConfigError
+from stream.errors import FOREIGN, ConfigError
 
 Adjacency = NDArray[np.float32]
 
@@ -107,7 +107,7 @@ def load_graph(name_or_path: str) -> PoseGraph:
             where=str(path),
             wanted=f"one of {', '.join(shipped_graphs())} or the path of a .yaml file",
         ) from error
-    except (msgspec.MsgspecError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (*FOREIGN, yaml.YAMLError) as error:
         raise ConfigError(f"not a skeleton graph: {error}", where=str(path)) from error
     return build_graph(described, path.parent)
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import ConfigError
+from stream.errors import FOREIGN, ConfigError
 
 Floats = NDArray[np.float64]
 BUILT_IN: Final = Path(__file__).parent / "score_maps"
@@ -88,7 +88,7 @@ def load_score_map(path: Path) -> ScoreMap:
         return msgspec.json.decode(path.read_bytes(), type=ScoreMap)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=f"score map {path}") from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FOREIGN as error:
         raise ConfigError(f"is none ({error})", where=f"score map {path}") from error
 
 

@@ -23,6 +23,7 @@ caller counts the drop. The receiver binds, so that a sender that is started aga
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import time
 from collections import deque
@@ -70,6 +71,8 @@ __all__ = [
     "remove_ipc",
     "terminate",
 ]
+
+_log = logging.getLogger("gaitway.stream")
 
 _HEAD: Final = 9  # one letter and a number of 8 bytes
 _NUMBER_LIMIT: Final = 1 << 63
@@ -236,18 +239,26 @@ class Outlet:
         self._heard_s = time.monotonic()
         repeat = False
         while readable(self._socket):
-            word, number = _read_frame(self._socket.recv(zmq.DONTWAIT))
-            number = min(number, self._covered + len(self._kept))
-            repeat = repeat or word == b"L"
-            # A receiver that went back to its checkpoint asks for what it had handled before.
-            self._handled = max(number, self._covered if word == b"L" else self._handled)
-            while self._covered < number and (word == b"C" or not self._durable):
-                self._kept.popleft()
-                self._covered += 1
+            frame = self._socket.recv(zmq.DONTWAIT)
+            try:
+                repeat = self._hear(frame) or repeat
+            except MessageError as error:  # whoever listens there, it must not end this stage
+                _log.warning("%s answers with %s", self.endpoint, error)
         if repeat and self.under_way:
             self._say(_frame(b"O", self._handled + 1))
             for frame in islice(self._kept, self._handled - self._covered, None):
                 self._say(frame)
+
+    def _hear(self, frame: bytes) -> bool:
+        """Take in one word of the receiver; True where it asks for a repetition. Raises MessageError."""
+        word, number = _read_frame(frame, where=self.endpoint)
+        number = min(number, self._covered + len(self._kept))
+        # A receiver that went back to its checkpoint asks for what it had handled before.
+        self._handled = max(number, self._covered if word == b"L" else self._handled)
+        while self._covered < number and (word == b"C" or not self._durable):
+            self._kept.popleft()
+            self._covered += 1
+        return word == b"L"
 
 
 @dataclass

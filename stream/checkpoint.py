@@ -32,7 +32,7 @@ import msgspec
 
 from stream import snapshot
 from stream.bus import Sent
-from stream.errors import MessageError, ResourceError
+from stream.errors import FOREIGN, MessageError, ResourceError
 from stream.messages import Event
 
 VERSION: Final = 1
@@ -167,7 +167,11 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint | None:
         return None
     except OSError as error:
         raise ResourceError(f"the checkpoint cannot be read ({error.strerror})", where=str(path)) from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FOREIGN as error:
+        raise MessageError(f"damaged checkpoint ({error})", where=str(path)) from error
+    try:
+        found.positions_by_name(), found.sent()
+    except ValueError as error:
         raise MessageError(f"damaged checkpoint ({error})", where=str(path)) from error
     if found.version != VERSION:
         raise MessageError(f"checkpoint of version {found.version}", where=str(path), wanted=str(VERSION))

@@ -35,6 +35,11 @@ ROOT: Final = "gaitway/"
 HEARTBEAT: Final = f"gaitway-heartbeat/{VERSION}"
 _LOOK_MS: Final = 1000
 _REPAIR_MS: Final = 2000
+_FOREIGN: Final = (
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+    RecursionError,
+)  # what msgspec raises for such bytes
 _log = logging.getLogger("gaitway.client")
 
 
@@ -296,7 +301,7 @@ class Subscriber:
             head, *lines = socket.recv_multipart()
             reply = msgspec.json.decode(head, type=_Reply)
             return (reply if reply.ok else None), [_event(line, self._repair) for line in lines]
-        except msgspec.DecodeError as error:
+        except _FOREIGN as error:
             raise ClientError(f"{self._repair} does not answer as a pipeline does ({error})") from error
         finally:
             socket.close(linger=0)
@@ -347,7 +352,7 @@ def subscribe(
 def _state(parts: list[bytes], endpoint: str) -> _State:
     try:
         return msgspec.json.decode(parts[1], type=_State)
-    except (msgspec.DecodeError, RecursionError, IndexError) as error:
+    except (*_FOREIGN, IndexError) as error:
         raise ClientError(f"{endpoint} sent no Gaitway heartbeat ({error})") from error
 
 
@@ -359,7 +364,7 @@ def _decode(parts: list[bytes], endpoint: str) -> tuple[Event, _Envelope]:
         raise ClientError(f"{endpoint} sent {len(parts)} parts, not topic, envelope and event")
     try:
         envelope = msgspec.json.decode(parts[1], type=_Envelope)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _FOREIGN as error:
         raise ClientError(f"{endpoint} sent no Gaitway envelope ({error})") from error
     return _event(parts[2], endpoint), envelope
 
@@ -367,7 +372,7 @@ def _decode(parts: list[bytes], endpoint: str) -> tuple[Event, _Envelope]:
 def _event(line: bytes, endpoint: str) -> Event:
     try:
         event = msgspec.json.decode(line, type=Event)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _FOREIGN as error:
         raise ClientError(f"{endpoint} sent no Gaitway event ({error})") from error
     if event.version != VERSION:
         raise VersionError(_other_version(endpoint, str(event.version)))

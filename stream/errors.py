@@ -15,6 +15,28 @@ user is a defect.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
+from typing import Final
+
+import msgspec
+
+FOREIGN: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not what was asked for: it checks the text in them late."""
+FOREIGN_ARRAYS: Final = (
+    *(
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        RuntimeError,
+        OverflowError,
+        MemoryError,
+    ),  # RuntimeError: sealed
+    *(NotImplementedError, zipfile.BadZipFile, zlib.error),
+)
+"""What numpy raises, beside OSError, for .npy and .npz files that are damaged or none."""
+
 
 class GaitwayError(Exception):
     """An error the user can act on; ``what`` happened, ``where``, and the ``fix``."""

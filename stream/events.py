@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from stream.errors import MessageError, ResourceError
+from stream.errors import FOREIGN, MessageError, ResourceError
 from stream.messages import Continuation, Event, Evidence, Identity
 
 SCHEMA_VERSION: Final = 1
@@ -67,7 +67,7 @@ def decode_event(line: bytes | memoryview) -> Event:
     """The event of one line; raises MessageError for anything else, other schema versions included."""
     try:
         event = _decoder.decode(line)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except FOREIGN as error:
         raise MessageError(f"not an event ({error})", wanted="a line of schema/event-1.json") from error
     if event.version != SCHEMA_VERSION:
         raise MessageError(

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from stream.errors import GaitwayError, MessageError, ResourceError
+from stream.errors import FOREIGN, GaitwayError, MessageError, ResourceError
 from stream.meters import WORDS, StageMeters
 
 MAGIC: Final = b"GAITLEDG"
@@ -240,7 +240,7 @@ class Ledger:
             if os.fstat(descriptor).st_size <= _HEAD or os.pread(descriptor, len(MAGIC), 0) != MAGIC:
                 raise MessageError("this is no ledger", where=str(path))
             return cls(path, descriptor)
-        except (msgspec.DecodeError, KeyError, ValueError) as error:
+        except (*FOREIGN, KeyError, ValueError) as error:
             raise MessageError(f"damaged ledger ({error})", where=str(path)) from error
         finally:
             os.close(descriptor)

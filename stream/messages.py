@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.errors import MessageError
+from stream.errors import FOREIGN, MessageError
 
 WIRE_VERSION: Final = 1
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
@@ -422,5 +422,5 @@ def decode(data: bytes | memoryview) -> Message:
         )
     try:
         return _decoder.decode(view[1:])
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except FOREIGN as error:
         raise MessageError(f"not a message of ours ({error})") from error

@@ -22,7 +22,7 @@ import msgspec
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from stream.errors import MessageError, ResourceError
+from stream.errors import FOREIGN, MessageError, ResourceError
 from stream.figures import Figure
 from stream.frames import Frames, Image
 from stream.messages import ControlReply, ControlRequest, EndOfStream, FrameMessage, FrameRef, FrameToken
@@ -200,7 +200,7 @@ def read_order(folder: Path) -> list[Recorded]:
     decoder = msgspec.json.Decoder(Recorded)
     try:
         return [decoder.decode(line) for line in lines if line.endswith(b"\n")]
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FOREIGN as error:
         raise MessageError(f"damaged recording ({error})", where=str(path)) from error
 
 

@@ -25,7 +25,7 @@ import msgspec
 import zmq
 
 from stream.allowance import Allowance
-from stream.errors import ResourceError
+from stream.errors import FOREIGN, ResourceError
 from stream.messages import Event
 from stream.sockets import CurveKeys, Limits, Socket, bound_endpoint, open_socket, receive_from, remove_ipc
 
@@ -127,7 +127,7 @@ class Answers:
         """The parts that answer one request."""
         try:
             request = msgspec.json.decode(body, type=RepairRequest)
-        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        except FOREIGN as error:
             return self.refusal(str(error))
         if request.want == "range" and request.camera is None:
             return self.refusal("a range needs a camera")

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from stream.errors import ConfigError, GaitwayError, ResourceError
+from stream.errors import FOREIGN, ConfigError, GaitwayError, ResourceError
 from stream.figures import Figures
 from stream.life import REPORT_VARIABLE, Life, Report
 from stream.logs import message_of
@@ -203,7 +203,7 @@ class ProcessRunner:
     def _listen(self, process: subprocess.Popen[bytes], reports: int) -> None:
         with os.fdopen(reports, "rb") as lines:
             for line in lines:
-                with contextlib.suppress(msgspec.MsgspecError):  # torn by a kill: its end is noticed below
+                with contextlib.suppress(*FOREIGN):  # torn by a kill: its end is noticed below
                     report = msgspec.json.decode(line, type=Report)
                     if report.figures is not None:
                         self.figures = report.figures

@@ -190,7 +190,7 @@ def _load(path: Path) -> tuple[bytes, bytes | None]:
         public, secret = zmq.auth.load_certificate(path)
         if len(public) != _Z85_LENGTH or len(secret or public) != _Z85_LENGTH:
             raise ValueError("a key of another length")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, IndexError) as error:  # IndexError: a name without its value
         raise ConfigError(
             "is no key file" if path.is_file() else "there is no such key file",
             where=str(path),

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from stream.errors import MessageError
+from stream.errors import FOREIGN, MessageError
 
 ROOMS: Final = ("stream", "trackers", "gait", "engines", "tests")
 _PLAIN: Final = (type(None), bool, int, float, str, bytes)
@@ -38,7 +38,7 @@ def load(data: bytes, held: Mapping[str, object] | None = None) -> Any:
     """What ``save`` was given; raises MessageError where the bytes are damaged or of another release."""
     try:
         return _Loader(held or {}).value(_decoder.decode(data))
-    except (msgspec.DecodeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (*FOREIGN, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise MessageError(f"damaged checkpoint ({type(error).__name__}: {error})") from error
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from stream.errors import ResourceError
+from stream.pulse import feel
 from stream.runner import Notice, ProcessRunner, StagePlan
 
 _SUFFIX: Final = ".standby"
@@ -59,8 +60,7 @@ class Spares:
 
     def take(self, name: str) -> ProcessRunner | None:
         """The spare of a stage, told to take its place; None where there is none that is warm and alive."""
-        fresh = time.monotonic() - self._heard_s.get(name, 0.0) < _FRESH_S
-        if name not in self._warm or not fresh:
+        if name not in self._warm or self._is_stopped(name):
             return None
         runner = self._runners[name]
         if not runner.rename(self._plans[name]):  # it has ended: the notice of that is on its way
@@ -105,6 +105,11 @@ class Spares:
         self._runners.clear()
         self._warm.clear()
         self._plans.clear()
+
+    def _is_stopped(self, name: str) -> bool:
+        """Whether the spare would not obey; by its silence where the system does not say."""
+        pulse = feel(self._runners[name].pid, 0.0)
+        return pulse.stopped if pulse else time.monotonic() - self._heard_s[name] > _FRESH_S
 
     def _drop(self, name: str) -> None:
         del self._runners[name]

@@ -16,6 +16,8 @@ from typing import Final
 
 import msgspec
 
+from stream.errors import FOREIGN
+
 _NAME: Final = "stages"
 _WAIT_S: Final = 5.0
 _LOOK_S: Final = 0.01
@@ -42,7 +44,7 @@ def noted(folder: Path) -> list[Stray]:
     """The processes that were written down and still run; none where nothing was."""
     try:
         written = msgspec.json.decode((folder / _NAME).read_bytes(), type=list[Stray])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *FOREIGN):
         return []
     return [stray for stray in written if _started(stray.pid) == stray.started]
 

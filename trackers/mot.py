@@ -101,7 +101,7 @@ def _read_row(line: str, where: str) -> MotRow:
     score = rest[0] if rest else 1.0
     if len(rest) == 4:
         del rest[1:]
-    kind = int(rest[1]) if len(rest) > 1 and rest[1] > 0 else PEDESTRIAN
+    kind = int(rest[1]) if len(rest) > 1 and 0 < rest[1] < math.inf else PEDESTRIAN
     visibility = rest[2] if len(rest) > 2 and rest[2] >= 0 else 1.0
     box = (left, top, left + width, top + height)
     return MotRow(int(frame), int(person), box, score, kind, visibility)

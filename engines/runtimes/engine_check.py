@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import onnx
+from google.protobuf.message import DecodeError
 
 from engines.runtimes.net import damaged, is_no_weight
 from stream.errors import WeightsError
@@ -20,7 +21,7 @@ def load_graph(path: Path) -> onnx.ModelProto:
     try:
         onnx.checker.check_model(str(path))
         return onnx.load(str(path))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise WeightsError(f"this is no ONNX net ({reason})", where=str(path), wanted=".onnx") from error
 

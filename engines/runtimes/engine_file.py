@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from stream.errors import ResourceError
+from stream.errors import FOREIGN, ResourceError
 
 SIDECAR: Final = ".json"
 
@@ -51,7 +51,7 @@ def load_engine(path: Path, key: EngineKey) -> tuple[bytes | None, str]:
         said = msgspec.json.decode(sidecar_of(path).read_bytes(), type=Sidecar)
     except FileNotFoundError:
         return None, "not built yet" if not path.exists() else "an engine without its sidecar is not ours"
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+    except (OSError, *FOREIGN):
         return None, "its sidecar cannot be read"
     if said.key != key:
         return None, f"it was built for another {difference(said.key, key)}"

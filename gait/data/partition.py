@@ -9,6 +9,7 @@ import msgspec
 from gait.data.errors import DataError
 from gait.data.records import Partition
 from gait.data.writer import write_atomically
+from stream.errors import FOREIGN
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -25,7 +26,7 @@ def read_partition(path: str | Path, people: frozenset[str]) -> Partition:
         told = msgspec.json.decode(path.read_bytes(), type=_File)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", where=str(path), wanted=wanted) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except FOREIGN as error:
         raise DataError(f"not a partition ({error})", where=str(path), wanted=wanted) from error
     partition = Partition(told.train, told.test, told.validation)
     partition.check(people, str(path))

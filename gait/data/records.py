@@ -11,6 +11,7 @@ import msgspec
 
 from gait.data.errors import DataError
 from gait.skeleton_layouts import BUILT_IN, Layout
+from stream.errors import FOREIGN
 
 FORMAT: Final = "gaitway-dataset"
 VERSION: Final = 1
@@ -156,7 +157,7 @@ def decode_index(content: bytes, path: Path) -> tuple[Header, Body]:
     """What an index says; raises DataError, naming the file, for anything else."""
     try:
         index = msgspec.json.decode(content, type=_Index)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except FOREIGN as error:
         raise _damaged(path, f"not an index of ours ({error})") from error
     check_header(index.header, path)
     if zlib.crc32(bytes(index.body)) != index.crc32:
@@ -165,7 +166,7 @@ def decode_index(content: bytes, path: Path) -> tuple[Header, Body]:
         body = msgspec.json.decode(index.body, type=Body)
         for record in body.records:
             layout_of(record)
-    except (msgspec.DecodeError, KeyError) as error:
+    except (*FOREIGN, KeyError) as error:
         raise _damaged(path, f"the index holds something else than sequences ({error})") from error
     return index.header, body
 

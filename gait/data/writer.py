@@ -36,6 +36,7 @@ from gait.data.records import (
     shard_name,
 )
 from gait.inputs import Walk
+from stream.errors import FOREIGN
 
 # Files of this size copy and map well everywhere, and a big data set needs few of them.
 SHARD_BYTES: Final = 1 << 30
@@ -152,7 +153,7 @@ class DataSetWriter:
         try:
             header = msgspec.json.decode(lines[0], type=Header)
             records = [msgspec.json.decode(line, type=Record) for line in lines[1:]]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except FOREIGN as error:
             raise DataError(
                 f"not a journal of ours ({error})", where=str(path), fix="Prepare into an empty folder"
             ) from error

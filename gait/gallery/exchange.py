@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gait.gallery.reader import GalleryReader
 from gait.gallery.records import Enrolment, IfKnown, NewTemplate, PersonRecord
 from gait.gallery.store import Gallery
-from stream.errors import GalleryError
+from stream.errors import FOREIGN, GalleryError
 from stream.messages import Array
 
 OPEN: Final = b"gaitway-people-1 open\n"
@@ -67,7 +67,7 @@ def read_export(path: Path, key: bytes | None) -> tuple[Enrolment, ...]:
         raise GalleryError(f"cannot be read ({error.strerror})", where=where) from error
     try:
         return _decoder.decode(_opened(content, key, where)).people
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except FOREIGN as error:
         fix = "Export it again; nothing was imported"
         raise GalleryError(f"is damaged or no export ({error})", where=where, fix=fix) from error
 

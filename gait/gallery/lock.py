@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from stream.errors import GalleryError
+from stream.errors import FOREIGN, GalleryError
 
 SUFFIX: Final = ".lock"
 ATTEMPTS: Final = 5
@@ -83,7 +83,7 @@ def held_error(gallery: Path, holder: Holder | None) -> GalleryError:
 def _decoded(data: bytes) -> Holder:
     try:
         return msgspec.json.decode(data, type=Holder)
-    except msgspec.DecodeError:
+    except FOREIGN:
         return Holder(0)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from stream.errors import GalleryError
+from stream.errors import FOREIGN, GalleryError
 from stream.messages import Event
 
 BLOT: Final = b"*"
@@ -98,7 +98,7 @@ def _blotted(line: bytes, person: str) -> bytes:
     """The line with the person's id and name blotted out, byte for byte as long."""
     try:
         identity = _decoder.decode(line).identity
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except FOREIGN:
         return line
     if identity is None or identity.person != person:
         return line

@@ -12,7 +12,7 @@ import msgspec
 
 from gait.gallery.records import AuditRow, Card, Origin, PersonRecord, TemplateRecord, TrackRecord
 from gait.gallery.vault import Locks, Vault
-from stream.errors import GalleryError
+from stream.errors import FOREIGN, GalleryError
 
 T = TypeVar("T")
 MODELS_OF: Final = "SELECT DISTINCT model FROM templates WHERE person = ? ORDER BY model"
@@ -186,5 +186,5 @@ def chained(row: AuditRow, before: str) -> AuditRow:
 def _decoded(decoder: msgspec.msgpack.Decoder[T], data: bytes, kind: str) -> T:
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FOREIGN as error:
         raise GalleryError(f"a {kind} is damaged ({error})", fix="Restore a copy") from error

@@ -13,7 +13,7 @@ from gait.embedder import Embedder
 from gait.gallery.enrol import EnrolConfig, window_templates
 from gait.gallery.records import Enrolment, NewTemplate
 from gait.gallery.store import Gallery
-from stream.errors import GalleryError
+from stream.errors import FOREIGN, GalleryError
 from stream.messages import Array, Embedding, Sample
 
 MAX_SAMPLES: Final = 25 * 60
@@ -53,7 +53,7 @@ def unpack_walk(data: bytes) -> tuple[Sample, ...]:
                 "a stored walk is cut short or too long", wanted=f"{MAX_SAMPLES} samples at most"
             )
         return _decoder.decode(plain)
-    except (zlib.error, msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (zlib.error, *FOREIGN) as error:
         raise GalleryError(f"a stored walk is damaged ({error})") from error
 
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from gait.models import registry
 from gait.models.family import GaitNet
 from gait.models.layouts import recognise
-from stream.errors import WeightsError
+from stream.errors import FOREIGN, WeightsError
 
 SUFFIX: Final = ".safetensors"
 WANTED: Final = "a .safetensors file with its .json sidecar, as `models import` and training write them"
@@ -136,7 +136,7 @@ def read_sidecar(weights: Path) -> Sidecar:
         return msgspec.json.decode(path.read_bytes(), type=Sidecar)
     except OSError as error:
         raise WeightsError(f"cannot read the sidecar ({error})", where=str(path), wanted=WANTED) from error
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except FOREIGN as error:
         raise WeightsError(f"not a sidecar of ours ({error})", where=str(path), wanted=WANTED) from error
 
 

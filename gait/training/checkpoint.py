@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from stream.errors import WeightsError
+from stream.errors import FOREIGN, WeightsError
 
 TENSORS: Final = "state.safetensors"
 FACTS: Final = "state.json"
@@ -106,7 +106,7 @@ class Checkpoints:
                     fix="Remove this checkpoint and resume from the one before",
                 )
             return facts, load_file(folder / TENSORS)
-        except (OSError, SafetensorError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, SafetensorError, *FOREIGN) as error:
             raise WeightsError(
                 f"cannot read the checkpoint ({error})",
                 where=str(folder),

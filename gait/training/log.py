@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from stream.errors import MessageError
+from stream.errors import FOREIGN, MessageError
 
 
 class StepLine(msgspec.Struct, frozen=True, tag_field="kind", tag="step"):
@@ -92,7 +92,7 @@ def read_log(path: Path) -> list[Line]:
     decoder = msgspec.json.Decoder(Line)
     try:
         return [decoder.decode(line) for line in whole.splitlines()]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except FOREIGN as error:
         raise MessageError(f"not a training log ({error})", where=str(path)) from error
 
 

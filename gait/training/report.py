@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import torch
 
+from stream.errors import FOREIGN
+
 MIB = 1024 * 1024
 
 
@@ -66,5 +68,5 @@ def read_report(path: Path) -> TrainingReport | None:
     """What an earlier run wrote, or None where it had not finished."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=TrainingReport)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *FOREIGN):
         return None

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gait.skeleton import GAITWAY16
-from stream.errors import MessageError
+from stream.errors import FOREIGN, MessageError
 
 FITTED: Final = Path(__file__).with_name("synthetic_noise.json")
 RIGHT: Final = (1, 2, 3, 13, 14, 15)
@@ -67,7 +67,7 @@ def fitted(path: Path = FITTED) -> PerceptionNoise:
     """The numbers that ship; raises MessageError where the file is damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=PerceptionNoise)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *FOREIGN) as error:
         raise MessageError(f"no perception noise ({error})", where=str(path)) from error
 
 

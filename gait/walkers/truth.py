@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gait.walkers.person import Person
-from stream.errors import MessageError, SourceError
+from stream.errors import FOREIGN, MessageError, SourceError
 from stream.messages import IDENTITY, Box, Mask
 
 TRUTH_VERSION = 1
@@ -187,7 +187,7 @@ def read_truth(path: Path) -> ClipTruth:
         ) from error
     try:
         truth = msgspec.json.decode(data, type=ClipTruth)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except FOREIGN as error:
         raise MessageError(f"not a truth file ({error})", where=str(file)) from error
     if truth.version != TRUTH_VERSION:
         raise MessageError(

@@ -381,6 +381,20 @@ def test_terminate_returns_at_once_when_all_sockets_are_closed(tmp_path: Path) -
     assert os.listdir(tmp_path) == []
 
 
+def test_a_receiver_that_talks_nonsense_does_not_end_the_sender(tmp_path: Path) -> None:
+    where = f"ipc://{tmp_path}/hop.sock"
+    receiver = open_socket(zmq.ROUTER, where, bind=True, limits=Limits(64, linger_s=0.0))
+    outlet = Outlet(where, limits=Limits(hwm=2, linger_s=0.0))
+    sender = receiver.recv_multipart()[0]
+    for word in (b"", b"A", b"?" + bytes(8), b"\xff" * 9, b"A" + (1).to_bytes(8, "little")):
+        receiver.send_multipart([sender, word])
+    assert outlet.send(token(0))
+    assert outlet.send(token(1)), "the window of two has room again once the first was acknowledged"
+    assert outlet.send(token(2))
+    outlet.close()
+    receiver.close()
+
+
 def test_a_peer_that_hangs_up_on_a_slow_reader_does_not_end_its_process(tmp_path: Path) -> None:
     """ZeroMQ's own heartbeats did: libzmq aborts on one that comes due between hang-up and reading."""
     where = f"ipc://{tmp_path}/slow.sock"

@@ -12,6 +12,7 @@ from gait.data.errors import DataError
 from gait.data.records import Partition
 from gait.data.restricted import load_pickle
 from gait.data.source import Found, Listing, Loaded, Options, make_walk, walks_by_person
+from stream.errors import FOREIGN_ARRAYS
 
 _ARRAYS: Final = (".npy", ".pkl")
 
@@ -53,5 +54,5 @@ class SkeletonArrays:
 def _load_npy(path: Path) -> Any:
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, *FOREIGN_ARRAYS) as error:
         raise DataError(f"cannot be read ({error})", where=str(path)) from error

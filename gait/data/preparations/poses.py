@@ -30,6 +30,7 @@ from gait.data.source import (
     split_at,
 )
 from gait.skeleton import COCO17, Layout
+from stream.errors import FOREIGN
 
 Points = NDArray[np.float32]
 
@@ -150,7 +151,7 @@ def _surest(path: Path, joints: int) -> Points | None:
     """(K, 3) of the person with the highest mean confidence; None where nobody is."""
     try:
         frame = msgspec.json.decode(path.read_bytes(), type=_Frame)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, *FOREIGN) as error:
         raise DataError(f"not a frame of key points ({error})", where=str(path)) from error
     people = [np.array(person.pose_keypoints_2d, np.float32) for person in frame.people]
     for person in people:
