@@ -205,6 +205,7 @@ def _check_tcp(endpoint: str, address: str, *, bind: bool, secured: bool) -> Non
 
 def require_keys(endpoint: str, keys: CurveKeys | None) -> None:
     """Raise ConfigError where what is sent would leave this host unencrypted, to whoever answers there."""
+    check_endpoint(endpoint, bind=False, secured=keys is not None)
     transport, _, address = endpoint.partition("://")
     if transport == "tcp" and keys is None and not is_loopback(address.rpartition(":")[0]):
         raise ConfigError(
