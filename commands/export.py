@@ -41,6 +41,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--frames", type=int, help="frames of the window's graph (default: the family's)")
     parser.add_argument("--batch", type=int, default=32, help="tensorrt: the largest batch (default 32)")
+    parser.add_argument(
+        "--workspace", type=int, default=2048, metavar="MIB", help="tensorrt: what a layer may borrow (2048)"
+    )
+    parser.add_argument(
+        "--version-compatible",
+        action="store_true",
+        help="tensorrt: an engine that later TensorRT of the same major version loads; slower",
+    )
+    parser.add_argument(
+        "--hardware-compatible",
+        action="store_true",
+        help="tensorrt: an engine for every GPU from Ampere on; slower",
+    )
     parser.add_argument("--out", type=Path, metavar="STEM", help="path without ending (out/export/NAME)")
     parser.add_argument(
         "--embedding", choices=("embed_1", "embed_2"), default="embed_1", help="before or after the neck"
@@ -53,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the graphs, then run them beside their source; 1 if they differ by more than the limit."""
     if arguments.batch < 1:
         raise ConfigError(f"--batch {arguments.batch}", wanted="1 or more")
+    if arguments.workspace < 1:
+        raise ConfigError(f"--workspace {arguments.workspace}", wanted="1 MiB or more")
     files, parity = _onnx(arguments)
     files = [*files, *_compiled(arguments, files)]
     good = all(one.ok for one in parity)
@@ -131,18 +146,23 @@ def _compiled(arguments: argparse.Namespace, files: Sequence[Path]) -> list[Path
     made = []
     for path in files:
         with progress(f"building {path.stem}", None) as bar:
-            options = _profile(path, arguments.batch)
+            options = _options(path, arguments)
             made.append(compiled.to_tensorrt(path, options, lambda _, done, total, b=bar: b.set(done, total)))
     return made
 
 
-def _profile(path: Path, batch: int) -> Any:
-    """The engine's batches; the rows of a window's graph are whole sequences."""
-    sequence = 1
+def _options(path: Path, arguments: argparse.Namespace) -> Any:
+    """How the engine is built; the rows of a window's graph are whole sequences."""
+    sequence, batch = 1, arguments.batch
     if path.name.endswith(WINDOW):
         sequence = needing_extra("engines.export").read_metadata(path).frames
     options = needing_extra("engines.runtimes.tensorrt_build").BuildOptions
-    return options((sequence, min(4, batch) * sequence, batch * sequence))
+    return options(
+        (sequence, min(4, batch) * sequence, batch * sequence),
+        arguments.workspace << 20,
+        arguments.version_compatible,
+        arguments.hardware_compatible,
+    )
 
 
 def _table(parity: Sequence[Any]) -> Table:

@@ -64,6 +64,14 @@ def load_engine(path: Path, key: EngineKey) -> tuple[bytes | None, str]:
     return data, ""
 
 
+def key_beside(path: Path) -> EngineKey | None:
+    """What the engine at ``path`` says that it was built for; None where its sidecar says nothing."""
+    try:
+        return msgspec.json.decode(sidecar_of(path).read_bytes(), type=Sidecar).key
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return None
+
+
 def save_engine(path: Path, data: bytes, key: EngineKey) -> None:
     """Write the engine, then its sidecar; whoever reads in between finds no match and builds."""
     sidecar = Sidecar(key, hashlib.sha256(data).hexdigest())

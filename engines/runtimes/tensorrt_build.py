@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engines.runtimes.cuda import Gpu
 from engines.runtimes.engine_check import check_weights
-from engines.runtimes.engine_file import EngineKey, load_engine, save_engine, write_whole
+from engines.runtimes.engine_file import EngineKey, key_beside, load_engine, save_engine, write_whole
 from engines.runtimes.tensorrt_operators import check_operators, precision_of
 from engines.weights import sha256_of
 from stream.errors import ResourceError, WeightsError
@@ -47,6 +47,17 @@ class BuildOptions:
         least, usual, most = self.batch
         if not 1 <= least <= usual <= most:
             raise ValueError("`batch` must be 1 <= least <= usual <= most")
+
+
+def options_beside(target: Path) -> BuildOptions | None:
+    """The options that the engine at ``target`` was built with, whether or not it can be used; or None."""
+    key = key_beside(target)
+    if key is None:
+        return None
+    try:
+        return BuildOptions(key.batch, key.workspace_bytes, key.version_compatible, key.hardware_compatible)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)

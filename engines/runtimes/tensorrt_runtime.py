@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from engines.runtimes.base import LoadedNet, chosen, in_parts
 from engines.runtimes.cuda import Cuda, NoGpu, OutOfGpuMemoryError, find_gpu
 from engines.runtimes.net import FREE, Arrays, NetInfo, NetOptions, TensorSpec, check_inputs
-from engines.runtimes.tensorrt_build import Builder, BuildOptions, Step, sides_of
+from engines.runtimes.tensorrt_build import Builder, BuildOptions, Step, options_beside, sides_of
 from engines.weights import sha256_of
 from stream.errors import ConfigError, ResourceError, WeightsError
 
@@ -104,7 +104,9 @@ class TensorRtNet(LoadedNet):
         options: NetOptions | None = None,
         build: BuildOptions | None = None,
     ) -> None:
-        options, build = options or NetOptions(), build or BuildOptions()
+        options = options or NetOptions()
+        # An engine that somebody exported with options of their own is used, or built again, with these.
+        build = build or options_beside(path.with_suffix(SUFFIX)) or BuildOptions()
         if options.precision != "f32":
             raise ConfigError(
                 f"precision {options.precision} for TensorRT",

@@ -9,6 +9,7 @@ import pytest
 
 import run_pipeline
 from engines.runtimes.cuda import NoGpu
+from engines.runtimes.tensorrt_build import BuildOptions
 from tests.engines.small_nets import doubling
 
 
@@ -27,6 +28,26 @@ def test_an_engine_without_a_gpu_is_refused_with_the_reason(tmp_path: Path, monk
     monkeypatch.setattr("engines.compiled.find_gpu", lambda: NoGpu("no driver"))
     assert run(doubling(tmp_path / "net.onnx"), "--format", "tensorrt") == 4
     assert "no engine can be built here: no driver" in capsys.readouterr().err
+
+
+def test_the_engines_options_are_those_of_the_flags(tmp_path: Path, monkeypatch, capsys) -> None:
+    asked = []
+
+    def build(path: Path, options: object, step: object) -> Path:
+        asked.append(options)
+        return path
+
+    monkeypatch.setattr("engines.compiled.to_tensorrt", build)
+    path = doubling(tmp_path / "net.onnx")
+    assert run(path, "--format", "tensorrt") == 0
+    flags = ("--batch", 2, "--workspace", 64, "--version-compatible", "--hardware-compatible")
+    assert run(path, "--format", "tensorrt", *flags) == 0
+    assert asked == [BuildOptions(), BuildOptions((1, 2, 2), 64 << 20, True, True)]
+
+
+def test_no_workspace_is_refused(capsys) -> None:
+    assert run("silskeletongait", "--workspace", 0) == 2
+    assert "--workspace 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

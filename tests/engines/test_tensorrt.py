@@ -31,7 +31,7 @@ def onnx_path(tmp_path: Path) -> Path:
 
 
 def net_of(
-    path: Path, api: FakeTensorRt, *, build: BuildOptions = USUAL, free_bytes: int = 1 << 30
+    path: Path, api: FakeTensorRt, *, build: BuildOptions | None = USUAL, free_bytes: int = 1 << 30
 ) -> TensorRtNet:
     cuda = FakeCudaApi(api.log, free_bytes)
     api.cuda = cuda
@@ -96,6 +96,22 @@ def test_an_engine_is_loaded_again_without_building(onnx_path: Path) -> None:
     assert "Builder" not in api.log.names()
     assert ("deserialize_cuda_engine", b"engine of 10.13.0.35") in api.log
     assert net.describe().note == ""
+
+
+def test_an_engine_exported_with_other_options_is_used_as_it_is(onnx_path: Path) -> None:
+    """A run asks for no options: it takes those of the export, also where it has to build again."""
+    other = BuildOptions((1, 2, 3), 1 << 20, hardware_compatible=True)
+    net_of(onnx_path, FakeTensorRt(), build=other).close()
+    api = FakeTensorRt()
+    net = net_of(onnx_path, api, build=None)
+    assert "Builder" not in api.log.names()
+    assert net._most == 3
+    net.close()
+    api = FakeTensorRt("10.14.0.1")
+    assert "another tensorrt" in net_of(onnx_path, api, build=None).describe().note
+    assert ("set_shape", "image", (1, 3), (2, 3), (3, 3)) in api.log
+    sidecar_of(onnx_path.with_suffix(".engine")).write_bytes(b"{}")
+    assert net_of(onnx_path, FakeTensorRt(), build=None)._most == BuildOptions().batch[2]
 
 
 @pytest.mark.parametrize(
