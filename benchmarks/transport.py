@@ -1,11 +1,11 @@
 """1080p frames over one hop, every way in the same run, by turns: as fast as they go, and at 30 a second.
 
-Ours is the real thing (``transport_ours.py``: supervisor, source, perceive and two stages more, nothing to
-compute); beside it memcpy into shared memory, pyzmq over ipc with and without copies, over tcp, and imagezmq
-over tcp, its default. A delay runs from the picture in the sender's memory to its pixels in the receiver's
-hand. A token's delay is half of there and back, without pixels; beside it that of a bare ZeroMQ socket.
-Framework processor time: of each of our processes at 30 frames a second, less the one copy, which is measured
-beside it.
+Ours is the real thing (``transport_ours.py``: supervisor, source and perceive; at 30 a second two stages
+more; nothing to compute); beside it memcpy into shared memory, pyzmq over ipc with and without copies, over
+tcp, and imagezmq over tcp, its default. A delay runs from the picture in the sender's memory to its pixels in
+the receiver's hand. A token's delay is half of there and back, without pixels; beside it that of a bare
+ZeroMQ socket. Framework processor time: of each of our processes at 30 frames a second, less the one copy,
+which is measured beside it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> BenchResult:
         for turn in range(arguments.turns):
             for place, way in enumerate(ways):
                 if way == "ours":
-                    _take_ours(found[way], ours(arguments.frames, 0), ours(paced, RATE), cpu, hops)
+                    _take_ours(found[way], ours(arguments.frames, 0, hops=1), ours(paced, RATE), cpu, hops)
                 else:
                     _take(found[way], _measure(way, arguments.frames, 0), _measure(way, paced, RATE))
                 bar.set(turn * len(ways) + place + 1)

@@ -46,11 +46,20 @@ ANSWERS: Final[dict[str, Callable[[FrameRef], FrameMessage]]] = {
 
 
 class Passage(msgspec.Struct, frozen=True):
-    """What is sent: ``frames`` at ``rate`` a second; 0: as fast as they are taken, none dropped."""
+    """What is sent: ``frames`` at ``rate`` a second; 0: as fast as they are taken, none dropped.
+
+    ``hops``: how many of the stages' hops they go through.
+    """
 
     folder: str
     frames: int
     rate: float
+    hops: int
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Those that run."""
+        return STAGES[: self.hops + 1]
 
     @property
     def config(self) -> StreamConfig:
@@ -144,15 +153,17 @@ class Passing(PassiveStage):
         self._frames.close()
 
 
-def ours(frames: int, rate: float) -> dict[str, Notes]:
+def ours(frames: int, rate: float, hops: int = len(STAGES) - 1) -> dict[str, Notes]:
     """Send them; what every process noted. Raises what went wrong in one of them."""
     with tempfile.TemporaryDirectory(prefix="gaitway-") as folder:
-        passage = Passage(folder, frames, rate)
-        ledger = Ledger.create(passage.path / "ledger", STAGES, [CAMERA])
+        passage = Passage(folder, frames, rate, hops)
+        ledger = Ledger.create(passage.path / "ledger", passage.stages, [CAMERA])
         (passage.path / "checkpoints").mkdir()
         text = msgspec.json.encode(passage).decode()
         argv = (sys.executable, "-m", "benchmarks.transport_ours")
-        plans = [StagePlan(name, argv=(*argv, name, text), source=name == "source") for name in STAGES]
+        plans = [
+            StagePlan(name, argv=(*argv, name, text), source=name == "source") for name in passage.stages
+        ]
         outcome = Supervisor(
             plans, ledger, pipeline="transport", folder=passage.path, config=passage.config
         ).run()
@@ -161,14 +172,14 @@ def ours(frames: int, rate: float) -> dict[str, Notes]:
             raise outcome.error
         return {
             name: msgspec.json.decode((passage.path / f"{name}.json").read_bytes(), type=Notes)
-            for name in STAGES
+            for name in passage.stages
         }
 
 
 def _run(passage: Passage, name: str, life: Life) -> None:
     notes, ledger = Notes(), Ledger.open(passage.path / "ledger")
     limits, tokens = passage.config.limits, passage.config.token_limits
-    following = STAGES[STAGES.index(name) + 1 :]
+    following = passage.stages[passage.stages.index(name) + 1 :]
     live = passage.rate > 0 and name == "source"
     outlet = (
         Noting(

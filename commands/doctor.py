@@ -27,6 +27,7 @@ from engines.runtimes.cuda import NoGpu, find_gpu
 from stream.errors import GaitwayError
 from stream.frames import shared_memory_folder
 from stream.sockets import check_bindable
+from stream.sources.hardware import working
 
 State = Literal["ok", "note", "missing"]
 NEEDED_MB = 64
@@ -156,6 +157,13 @@ def _codecs() -> list[Finding]:
             "ok" if encoder else "missing",
             "libx264" if encoder else "not there",
             "" if encoder else "reinstall PyAV from its wheel: pip install --force-reinstall av",
+        ),
+        Finding(
+            "codecs",
+            "hardware decoding",
+            "ok" if working() else "note",
+            ", ".join(working()) or "none works here",
+            "" if working() else "cameras are decoded by the processor: a few per cent of a core each",
         ),
     ]
 

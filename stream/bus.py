@@ -282,7 +282,7 @@ class Inlet:
         positions: Mapping[bytes, int] | None = None,
     ) -> None:
         """Listen; ``positions``: what a checkpoint of this receiver covers, as ``positions()`` said then."""
-        self._batch, self._untold, self._taken_s = max(1, limits.hwm // 3), 0, 0.0
+        self._batch, self._untold, self._taken_s = max(1, limits.hwm // 2), 0, 0.0
         self._peers = {name: _Peer(last + 1, last) for name, last in (positions or {}).items()}
         self._socket = open_socket(zmq.ROUTER, endpoint, bind=True, limits=_roomy(limits), keys=keys)
         self.endpoint = bound_endpoint(self._socket)
@@ -292,8 +292,10 @@ class Inlet:
         if self._untold >= self._batch:
             self._tell()
         deadline_s = time.monotonic() + timeout_s
+        if timeout_s > 0:
+            readable(self._socket, int(min(timeout_s, _QUIET_S) * 1000) + 1)
         while True:
-            with contextlib.suppress(zmq.Again):  # tried first: on a message's way it is faster than to ask
+            with contextlib.suppress(zmq.Again):  # where there is a message this is faster than to ask
                 data = self._take(receive_two(self._socket))
                 if data is not None:
                     return decode(data)

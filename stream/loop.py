@@ -24,7 +24,16 @@ from stream.control import ControlServer
 from stream.errors import GaitwayError, MessageError, StageDiedError
 from stream.figures import Figure, Watch
 from stream.ledger import UNATTRIBUTED, Count, Drop, StageLedger
-from stream.messages import ControlReply, ControlRequest, EndOfStream, Event, FrameMessage, Message, People
+from stream.messages import (
+    ControlReply,
+    ControlRequest,
+    EndOfStream,
+    Event,
+    FrameMessage,
+    FrameToken,
+    Message,
+    People,
+)
 from stream.punctual import SkippedFrameError
 from stream.ringfile import StaleFrameError
 from stream.sockets import wait_for
@@ -183,9 +192,9 @@ class StageLoop:
         self._send_all(answers)
 
     def _repeated(self, message: FrameMessage, last: int) -> bool:
-        """Whether perception, killed over a live camera, told of this frame before it was killed."""
+        """Whether perception, killed over a live camera, had or told of this frame before it was killed."""
         number = message.frame.number
-        return number < last or (number == last and isinstance(message, People))
+        return number < last or (number == last and isinstance(message, (FrameToken, People)))
 
     def _send_all(self, messages: Iterable[FrameMessage]) -> None:
         for message in messages:

@@ -127,7 +127,7 @@ class Heartbeats:
         return [name for name in silent if (pulse := self._feel(processes[name], now_s)) and pulse.stopped]
 
     def _hangs(self, name: str, pid: int, now_s: float) -> bool:
-        silent_s = now_s - self._heard_s.setdefault(name, now_s)
+        silent_s = now_s - self._heard_s.get(name, now_s)
         if silent_s < _FIRST_LOOK * self._patience_s:
             return False
         if name not in self._pulses:

@@ -36,6 +36,7 @@ class SourceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loses no packets. ``size``, ``fps``: asked of a USB camera; None leaves the choice to it. ``budget_s``: a
     live picture older than this is dropped as late, in the source or before perception (1 s: a person
     crosses a door in two). ``priority``: under overload cameras of lower priority are thinned out first.
+    ``decoder``: of cameras; ``auto`` is the graphics processor where there is one that decodes.
     """
 
     epoch_ns: int = EPOCH_2000_NS
@@ -49,6 +50,7 @@ class SourceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fps: Annotated[float, msgspec.Meta(gt=0, le=1000)] | None = None
     budget_s: Seconds = 1.0
     priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 5
+    decoder: Literal["auto", "software", "cuda", "vaapi", "qsv", "videotoolbox", "d3d11va"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)

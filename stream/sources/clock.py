@@ -17,6 +17,8 @@ WINDOW_NS: Final = 5 * NS_PER_S
 """How far back a live clock looks for a picture that came without delay; some do in any 5 s."""
 MAX_BACKLOG: Final = 250
 """Pictures; more never pile up while a connection is opened: such stamps are of no use."""
+MAX_PIECE_NS: Final = 30 * NS_PER_S
+"""Longer than any piece of a stream that comes in pieces; stamps further ahead have jumped."""
 JITTER_NS: Final = NS_PER_S
 """A picture more than this later than its stamp says did not wait in a queue: the stamps jumped."""
 
@@ -114,6 +116,31 @@ class LiveClock:
             distances.pop()
         distances.append((arrival_ns, now_ns))
         return distances[0][1]
+
+
+class SteadyPace:
+    """Holds pictures that come in heaps back to the pace of their stamps; what comes late begins anew."""
+
+    def __init__(
+        self,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._clock_ns, self._sleep = clock_ns, sleep
+        self._ahead_ns: int | None = None
+
+    def wait(self, stamp_ns: int | None) -> None:
+        """Return when the picture of this stamp is due."""
+        now_ns = self._clock_ns()
+        if stamp_ns is None:
+            return
+        wait_ns = 0 if self._ahead_ns is None else stamp_ns - self._ahead_ns - now_ns
+        if (
+            self._ahead_ns is None or not -JITTER_NS < wait_ns < MAX_PIECE_NS
+        ):  # the stream began anew, or stood
+            self._ahead_ns = stamp_ns - now_ns
+        elif wait_ns > 0:
+            self._sleep(wait_ns / NS_PER_S)
 
 
 class SenderReports:

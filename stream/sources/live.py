@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
@@ -20,8 +21,9 @@ from av.video.stream import VideoStream
 from stream.errors import SourceError
 from stream.redact import redact, redact_text
 from stream.sources.base import Picture, SourceOptions
-from stream.sources.clock import Backlog, LiveClock, SenderReports, host_clock, to_ns
+from stream.sources.clock import Backlog, LiveClock, SenderReports, SteadyPace, host_clock, to_ns
 from stream.sources.container import video_stream
+from stream.sources.hardware import decoder
 from stream.sources.picture import BgrConverter, stamp_of
 
 SCHEMES: Final = ("rtsp://", "rtsps://", "http://", "https://")
@@ -31,6 +33,7 @@ _KEEP_BUFFERED: Final = "1048576"  # bytes of UDP receive buffer: a key frame of
 _HELD_BACK: Final = frozenset({"h264", "hevc"})
 """FFmpeg's parser hands a picture of these on when the next one begins to arrive."""
 _REORDERED: Final = 64  # packets: more than any codec holds back
+_PIECE_S: Final = 15.0  # HLS brings nothing for as long as a piece lasts, and some servers are late with one
 _BLIND_S: Final = 12.0
 """Packets without one picture that can be decoded: longer than any camera's distance between key frames."""
 
@@ -45,6 +48,8 @@ class LiveSource:
     Opening waits at most ``open_timeout_s`` for the camera and raises SourceError, which never holds its
     credentials. ``run`` is the moment of opening: every connection is a run of its own. RTSP and USB stamp
     their pictures when they take them; the stamps of HTTP are made up on arrival, so there arrival counts.
+    HLS is handed out at the pace of its stamps, and then arrival counts too: it is late by what the server
+    keeps back, some seconds, which nobody says.
     """
 
     live = True
@@ -61,7 +66,8 @@ class LiveSource:
         self._where = redact(address)
         self._clock_ns = clock_ns or host_clock()
         self._stamped = not address.startswith("http")
-        self._stall_s = options.stall_timeout_s
+        self._pace: SteadyPace | None = None
+        self._stall_s = max(options.stall_timeout_s, _PIECE_S if _in_pieces(address) else 0.0)
         self._container = _connect(address, options)
         try:
             self._stream = video_stream(self._container, self._where, options.decode_threads)
@@ -70,6 +76,7 @@ class LiveSource:
             raise
         self.run = f"{self._clock_ns():016x}"
         context = self._stream.codec_context
+        self._by_hardware = context.is_hwaccel
         self.width: int | None = context.width or None
         self.height: int | None = context.height or None
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -82,6 +89,8 @@ class LiveSource:
         self._handed_ns: int | None = None
         self._reported_ns: dict[int, int] = {}
         self._finite = bool(self._container.duration)  # a film on a web server, not a camera
+        if self._container.format.name == "hls":
+            self._pace = SteadyPace()  # it comes in pieces of seconds, each at once
 
     def frames(self) -> Iterator[Picture]:
         """Pictures as they come, until the connection ends."""
@@ -89,6 +98,8 @@ class LiveSource:
         number = 0
         try:
             for frame in self._decode():
+                if self._pace is not None:
+                    self._pace.wait(stamp_of(frame))
                 stamp_ns, arrival_ns = stamp_of(frame) if self._stamped else None, self._clock_ns()
                 if self._stamped and self._backlog.holds(stamp_ns, arrival_ns):
                     continue
@@ -166,7 +177,7 @@ class LiveSource:
         """What was skipped, one line each."""
         counts = {"damaged packets": self._damaged, "pictures from before it was open": self._backlog.skipped}
         skipped = tuple(f"{what}: {count}" for what, count in counts.items() if count)
-        return skipped + self._reports.notes
+        return skipped + self._reports.notes + (("decoded by hardware",) if self._by_hardware else ())
 
     def close(self) -> None:
         """Hang up."""
@@ -176,6 +187,7 @@ class LiveSource:
 def _connect(address: str, options: SourceOptions) -> InputContainer:
     name, form, settings = _how(address, options)
     begin_s = time.monotonic()
+    stall_s = max(options.stall_timeout_s, _PIECE_S) if _in_pieces(address) else options.stall_timeout_s
     try:
         return av.open(
             name,
@@ -183,7 +195,8 @@ def _connect(address: str, options: SourceOptions) -> InputContainer:
             format=form,
             options=settings,
             metadata_errors="replace",
-            timeout=(options.open_timeout_s, options.stall_timeout_s),
+            timeout=(options.open_timeout_s, stall_s),
+            hwaccel=decoder(options.decoder, redact(address)),
         )
     except (av.FFmpegError, ValueError, OSError) as error:
         # FFmpeg's RTSP reports an interrupted wait as invalid data, so ask the clock.
@@ -192,10 +205,17 @@ def _connect(address: str, options: SourceOptions) -> InputContainer:
         raise _unreachable(fault, redact(address), options) from None  # its text may hold the password
 
 
+def _in_pieces(address: str) -> bool:
+    """Whether an address is one of HLS."""
+    return address.startswith("http") and urlsplit(address).path.endswith(".m3u8")
+
+
 def _how(address: str, options: SourceOptions) -> tuple[str, str | None, dict[str, str]]:
     """What FFmpeg is to open, as which format, with which settings."""
     if not address.startswith(USB):
         settings = {"fpsprobesize": "0"}  # else the first second goes into measuring the frame rate
+        if _in_pieces(address):
+            settings["live_start_index"] = "-1"  # the newest piece
         if address.startswith("rtsp"):
             settings |= {"rtsp_transport": options.rtsp_transport, "buffer_size": _KEEP_BUFFERED}
         return address, None, settings

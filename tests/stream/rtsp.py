@@ -1,9 +1,10 @@
-"""A small RTSP camera of the tests' own: H.264 over RTP, interleaved in the TCP connection (RFC 2326, 6184)."""
+"""A small RTSP camera of the tests' own: H.264 over RTP, in the TCP connection or over UDP (RFC 2326, 6184)."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -49,6 +50,7 @@ class RtspCamera:
 
     ``then``: pictures of another size that follow. ``stalled``: nothing is sent while it is set; the clock
     goes on. ``reports_ahead_s``: RTCP sender reports, from a camera whose clock is so much ahead.
+    ``loses``: over UDP, one picture in so many does not arrive.
     ``sent_ns``: when each picture was taken, by this host's clock, of the newest connection.
     """
 
@@ -64,11 +66,13 @@ class RtspCamera:
         then: tuple[int, tuple[int, int]] | None = None,
         reports_ahead_s: float | None = None,
         units: list[list[bytes]] | None = None,
+        loses: int = 0,
     ) -> None:
         self.units, self._silent, self._rate = units or encoded(frames, size), silent, rate
         if then is not None:
             self.units += encoded(*then)
-        self._ahead_s = reports_ahead_s
+        self._ahead_s, self._loses = reports_ahead_s, loses
+        self._udp: dict[socket.socket, tuple[socket.socket, list[int]]] = {}
         self._wanted = "Basic " + base64.b64encode(user.encode()).decode()
         self._listener = socket.create_server(("127.0.0.1", port))
         self._over = threading.Event()
@@ -98,6 +102,8 @@ class RtspCamera:
     def _serve_one(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):  # the other side hung up
             self._talk(connection)
+        if connection in self._udp:
+            self._udp.pop(connection)[0].close()
 
     def _talk(self, connection: socket.socket) -> None:
         buffer = b""
@@ -122,12 +128,29 @@ class RtspCamera:
         elif method == "DESCRIBE":
             extra, body = "Content-Type: application/sdp\r\n", SDP
         elif method == "SETUP":
-            extra = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n"
+            extra = f"Transport: {self._transport(connection, headers['Transport'])}\r\nSession: 1\r\n"
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         connection.sendall(
             f"RTSP/1.0 {status}\r\nCSeq: {headers['CSeq']}\r\n{extra}{length}\r\n{body}".encode()
         )
         return method
+
+    def _transport(self, connection: socket.socket, asked: str) -> str:
+        ports = re.search(r"client_port=(\d+)-(\d+)", asked)
+        if ports is None:
+            return "RTP/AVP/TCP;unicast;interleaved=0-1"
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind(("127.0.0.1", 0))
+        self._udp[connection] = (made, [int(port) for port in ports.groups()])
+        own = made.getsockname()[1]
+        return f"RTP/AVP;unicast;client_port={ports[1]}-{ports[2]};server_port={own}-{own + 1}"
+
+    def _send(self, connection: socket.socket, channel: int, packet: bytes) -> None:
+        if connection in self._udp:
+            made, ports = self._udp[connection]
+            made.sendto(packet, ("127.0.0.1", ports[channel]))
+        else:
+            connection.sendall(b"$" + bytes([channel]) + struct.pack(">H", len(packet)) + packet)
 
     def _play(self, connection: socket.socket) -> None:
         sequence, begin_s = 0, time.monotonic()
@@ -147,7 +170,8 @@ class RtspCamera:
                     struct.pack(">BBHII", 0x80, 96 | last << 7, sequence & 0xFFFF, self._stamp(number), 7)
                     + unit
                 )
-                connection.sendall(b"$\0" + struct.pack(">H", len(rtp)) + rtp)
+                if not self._loses or number % self._loses:
+                    self._send(connection, 0, rtp)
                 sequence += 1
         if self._silent:
             self._over.wait(10)
@@ -160,7 +184,7 @@ class RtspCamera:
         assert self._ahead_s is not None
         ntp = int((time.time() + self._ahead_s + NTP_EPOCH_S) * 2**32)
         packet = struct.pack(">BBHIQIII", 0x80, 200, 6, 7, ntp, stamp, 0, 0)
-        connection.sendall(b"$\1" + struct.pack(">H", len(packet)) + packet)
+        self._send(connection, 1, packet)
 
     def close(self) -> None:
         """Hang up on everybody and stop listening."""

@@ -139,6 +139,23 @@ def test_the_loop_ends_when_every_camera_has_ended(rows: StageLedger) -> None:
     assert outlet.messages == [end("yard"), People(reference(0), ()), end("door")]
 
 
+def test_a_token_that_is_sent_again_after_a_restart_is_not_looked_at_twice(rows: StageLedger) -> None:
+    """Its slot is another's by then: looking would end the stage."""
+    seen: list[int] = []
+
+    def look(asked: FrameToken) -> Iterable[FrameMessage]:
+        if asked.frame.number in seen:
+            raise StaleFrameError("gone")
+        seen.append(asked.frame.number)
+        return [People(asked.frame, ())]
+
+    loop(
+        Doing(look), Ports(Script(token(0), token(1), token(0), token(1), token(2), end()), Sent()), rows
+    ).run()
+    assert seen == [0, 1, 2]
+    assert rows.value("door", Drop.STALE) == 0
+
+
 def test_a_stale_frame_is_dropped_with_its_cause_and_the_next_goes_on(rows: StageLedger) -> None:
     def stale_once(asked: FrameToken) -> Iterable[FrameMessage]:
         if asked.frame.number == 0:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.sources.base import NS_PER_S
 from stream.sources.clock import (
     JITTER_NS,
     MAX_BACKLOG,
@@ -16,6 +17,7 @@ from stream.sources.clock import (
     Backlog,
     LiveClock,
     RecordedClock,
+    SteadyPace,
     host_clock,
     to_ns,
 )
@@ -148,3 +150,36 @@ def test_a_connection_is_never_skipped_for_good(pictures: list[tuple[int | None,
 def test_without_stamps_only_the_first_two_are_skipped() -> None:
     backlog = Backlog()
     assert [backlog.holds(None, n) for n in range(5)] == [True, True, False, False, False]
+
+
+class Time:
+    """A clock that only sleeping moves on."""
+
+    def __init__(self) -> None:
+        self.ns = 0
+
+    def sleep(self, seconds: float) -> None:
+        self.ns += round(seconds * NS_PER_S)
+
+
+def test_heaps_are_handed_out_at_their_pace_and_after_a_gap_anew() -> None:
+    time, step_ns = Time(), NS_PER_S // 25
+    pace, out = SteadyPace(lambda: time.ns, time.sleep), []
+    for number in range(50):  # a heap of two seconds, all there at once
+        pace.wait(7 * NS_PER_S + number * step_ns)
+        out.append(time.ns)
+    assert out == [number * step_ns for number in range(50)]
+    time.ns += 3 * NS_PER_S  # the next piece is late
+    begin_ns = time.ns
+    for number in range(50, 100):
+        pace.wait(7 * NS_PER_S + number * step_ns)
+        out.append(time.ns)
+    assert out[50:] == [begin_ns + number * step_ns for number in range(50)], "no heap after the gap either"
+
+
+def test_stamps_that_jump_keep_nobody_waiting() -> None:
+    time = Time()
+    pace = SteadyPace(lambda: time.ns, time.sleep)
+    for stamp_ns in (0, 3600 * NS_PER_S, None, 5, 6):
+        pace.wait(stamp_ns)
+    assert time.ns < NS_PER_S

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 
+import av
 import cv2
 import pytest
 
@@ -159,6 +162,40 @@ def test_an_rtsp_camera_that_falls_silent_is_noticed() -> None:
         source.close()
     assert number_of(pictures[-1].image) == 11
     assert "no picture for 0.8 s" in str(source.problem)
+
+
+@pytest.fixture
+def hls(tmp_path: Path) -> Iterator[str]:
+    """The address of an HLS stream of three seconds in pieces of one."""
+    with av.open(str(tmp_path / "live.m3u8"), "w", format="hls", options={"hls_time": "1"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "25", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(75):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(number), format="bgr24")))
+        container.mux(stream.encode())
+    handler = functools.partial(QuietHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://admin:hunter2@127.0.0.1:{server.server_port}/live.m3u8"
+        server.shutdown()
+        thread.join()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_hls_comes_in_pieces_and_is_handed_out_at_its_pace(hls: str) -> None:
+    source = open_source(hls, "door", PATIENT)
+    pictures = list(source.frames())
+    source.close()
+    assert [number_of(picture.image) for picture in pictures] == list(range(75))
+    gaps = sorted(later.captured_ns - earlier.captured_ns for earlier, later in pairwise(pictures))
+    assert gaps[len(gaps) // 2] == pytest.approx(STEP_NS, rel=0.2)
+    assert pictures[-1].captured_ns - pictures[0].captured_ns > 60 * STEP_NS
+    assert source.problem is None
 
 
 @pytest.mark.parametrize("user", ["admin:wrong-hunter2", "nobody:hunter2"])

@@ -224,6 +224,27 @@ def test_capture_times_are_those_of_the_camera_within_a_frame(
         assert abs(int(said[1]) + 1000 * reports_ahead_s) <= 20
 
 
+@pytest.mark.parametrize("loses", [0, 7])
+def test_over_udp_pictures_come_in_order_with_true_times_though_some_are_lost(
+    camera: Callable[..., RtspCamera], loses: int
+) -> None:
+    one = camera(60, silent=True, loses=loses)
+    options = SourceOptions(open_timeout_s=10.0, stall_timeout_s=2.0, rtsp_transport="udp")
+    source = open_source(one.address, "door", options)
+    pictures = list(source.frames())
+    source.close()
+    shown = [number_of(picture.image) for picture in pictures]
+    assert all(later.captured_ns > earlier.captured_ns for earlier, later in pairwise(pictures))
+    assert loses or shown == sorted(set(shown)), (
+        "where some are lost, the codec shows old ones in their place"
+    )
+    assert len(shown) >= 30
+    apart = sorted(abs(p.captured_ns - one.sent_ns[n]) for p, n in zip(pictures, shown, strict=True))
+    assert apart[len(apart) // 2] <= FRAME_NS / 2
+    assert str(source.problem).startswith("rtsp://***@127.0.0.1")
+    assert "no picture for 2 s" in str(source.problem), "a camera that falls silent is noticed over UDP too"
+
+
 @pytest.mark.parametrize(
     ("source", "camera"),
     [("rtsp://x/1", True), ("http://x/1", True), ("usb:0", True), ("a.mp4", False), ("walkers:", False)],
