@@ -122,6 +122,11 @@ class Noting:
         """As the outlet's."""
         return self._outlet.sent
 
+    @property
+    def under_way(self) -> int:
+        """As the outlet's."""
+        return self._outlet.under_way
+
     def send(self, message: Message, stopped: Callable[[], bool] = never) -> bool:
         """Note and send."""
         if isinstance(message, (FrameToken, People, Tracked)):

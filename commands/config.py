@@ -27,8 +27,10 @@ from stream.errors import ConfigError
 from stream.health import HealthLimits
 from stream.logs import LogConfig
 from stream.monitor import MonitorConfig
+from stream.redact import HIDDEN, redact
 from stream.security import SecurityConfig
-from stream.sources import SourceOptions, redact
+from stream.sinks.config import SinksConfig
+from stream.sources import SourceOptions
 from stream.tracing import TracingConfig
 from trackers.config import TrackConfig
 
@@ -67,6 +69,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cameras: dict[str, CameraConfig] = {}
     gallery: GalleryConfig = GalleryConfig()
     events: EventsConfig = EventsConfig()
+    sinks: SinksConfig = SinksConfig()
     stream: StreamConfig = StreamConfig()
     security: SecurityConfig = SecurityConfig()
     monitor: MonitorConfig = MonitorConfig()
@@ -110,6 +113,7 @@ def load_config(path: Path | None, overrides: list[str]) -> PipelineConfig:
         )
     _ = config.monitor.address
     config.tracing.check()
+    config.sinks.check()
     return config
 
 
@@ -169,8 +173,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def shown(config: PipelineConfig) -> dict[str, Any]:
-    """The configuration as plain values, credentials in camera addresses hidden."""
+    """The configuration as plain values, credentials hidden: in addresses, and what signs and logs in."""
     plain: dict[str, Any] = msgspec.to_builtins(config)
     for camera in plain["cameras"].values():
         camera["source"] = redact(camera["source"])
+    for sink in [*plain["sinks"]["webhook"].values(), *plain["sinks"]["mqtt"].values()]:
+        sink["url"] = redact(sink["url"])
+        for name in ("secret", "password", "headers"):
+            if sink.get(name):
+                sink[name] = HIDDEN
     return {**plain, "digest": config.digest}

@@ -32,6 +32,7 @@ from gait.walkers.truth import ClipTruth
 from stream.errors import ConfigError
 from stream.events import read_events
 from stream.messages import Event, Tracked, TrackletId
+from stream.sinks.config import SinksConfig
 
 CAMERA = "demo"
 VISIBLE = 0.3  # people at least this visible count as there
@@ -137,6 +138,7 @@ def run_seed(config: PipelineConfig, seed: int, folder: Path) -> DemoRun:
         config,
         gallery=GalleryConfig(str(folder / "gallery.sqlite")),
         events=_private(config.events, folder),
+        sinks=SinksConfig(),  # a demo tells nobody else
     )
     _enrol(config, scenes, gallery_clip, gallery_truth)
     watched = one_camera(config, str(probe_clip), CAMERA)

@@ -19,13 +19,14 @@ from commands.checkpoints import prepare_checkpoints
 from commands.cli import progress, teller
 from commands.config import PipelineConfig
 from commands.plan import Last, RunPlan, write_plan
-from commands.process_plan import SOURCE, process_plan
+from commands.process_plan import SINKS, SOURCE, process_plan
 from commands.stage import stage_runner
 from stream.checkpoint import forget
 from stream.errors import ConfigError, ResourceError
 from stream.ledger import Count, Ledger
 from stream.monitor import Monitor
 from stream.runner import StagePlan
+from stream.sinks.run import prepare_cursors
 from stream.supervisor import Outcome, Supervisor
 
 _LOOK_S: Final = 0.2
@@ -70,8 +71,11 @@ def run_plan(
     """
     write_plan(plan)
     resumed = plan.durable and prepare_checkpoints(plan, resume=resume)
-    if plan.recorded and not resumed:
+    anew = plan.recorded and not resumed
+    if anew:
         _set_aside(plan.event_log)
+    if plan.has_sinks:
+        prepare_cursors(plan.config.sinks, plan.event_log, Path(plan.results), anew=anew)
     ledger = Ledger.create(plan.ledger, plan.stages, plan.cameras)
     supervisor = Supervisor(
         stage_plans(plan),
@@ -116,9 +120,16 @@ def _set_aside(log: Path) -> None:
 def stage_plans(plan: RunPlan) -> list[StagePlan]:
     """How each stage is run: as a thread under inproc, as a process of its own otherwise."""
     names = [*(f"{SOURCE}{camera}" for camera in plan.cameras), *plan.stages[1:]]
+    names += [SINKS] if plan.has_sinks else []
     if plan.config.stream.transport == "inproc":
         return [
-            StagePlan(name, run=stage_runner(plan, name), source=name.startswith(SOURCE)) for name in names
+            StagePlan(
+                name,
+                run=stage_runner(plan, name),
+                source=name.startswith(SOURCE),
+                after=plan.last if name == SINKS else "",
+            )
+            for name in names
         ]
     return [process_plan(plan, name) for name in names]
 

@@ -91,6 +91,11 @@ class RunPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.last == "publish" and not self.traces and not self.replay  # cannot be taken up again
 
     @property
+    def has_sinks(self) -> bool:
+        """Whether events of this run go elsewhere beside ZeroMQ."""
+        return self.last == "publish" and self.config.sinks.any
+
+    @property
     def checkpoints(self) -> Path:
         """Where the stages keep their checkpoints while the pipeline runs."""
         return Path(self.results) / CHECKPOINTS

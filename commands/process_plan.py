@@ -10,14 +10,17 @@ from commands.plan import RunPlan
 from stream.runner import StagePlan
 
 SOURCE: Final = "source-"
+SINKS: Final = "sinks"
 
 
 def process_plan(plan: RunPlan, name: str) -> StagePlan:
     """A stage as a process. Over recordings, sources and perception go back together; the rest go alone."""
     source, stream = name.startswith(SOURCE), plan.config.stream
+    argv = (sys.executable, str(ROOT / "run_pipeline.py"), "stage", name, "--plan", str(plan.plan_file))
+    if name == SINKS:
+        return StagePlan(name, argv=argv, restarts=stream.restarts, after=plan.last)
     place = 0 if source else plan.stages.index(name)
     capture = place <= 1
-    argv = (sys.executable, str(ROOT / "run_pipeline.py"), "stage", name, "--plan", str(plan.plan_file))
     return StagePlan(
         name,
         argv=argv,

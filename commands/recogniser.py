@@ -15,6 +15,7 @@ from gait.embedder import Embedder, ModelInfo
 from gait.gallery.redact import CHECKPOINTS, LOG, TRACE
 from gait.models.weights import STEM
 from gait.score_map import ScoreMap, built_in_map, chosen_map
+from stream.sinks.run import jsonl_path
 
 GPU_BATCH: Final = 16
 """People in one run of the trunk on a GPU."""
@@ -41,4 +42,6 @@ def written_by(plan: RunPlan) -> list[tuple[Path, str]]:
     """The files of a run that name people or hold their vectors, and what kind each is."""
     traces = [plan.trace(stage) for stage in plan.stages] if plan.traces else []
     checkpoints = Path(plan.results) / "checkpoints"
-    return [(plan.event_log, LOG), (checkpoints, CHECKPOINTS), *((trace, TRACE) for trace in traces)]
+    copies = [(jsonl_path(sink, Path(plan.results)), LOG) for sink in plan.config.sinks.jsonl.values()]
+    own = [(plan.event_log, LOG), (checkpoints, CHECKPOINTS), *((trace, TRACE) for trace in traces)]
+    return [*own, *copies]

@@ -12,6 +12,7 @@ import msgspec
 from commands.config import GalleryConfig, PipelineConfig
 from commands.plan import RunPlan
 from stream.errors import FOREIGN, ConfigError, MessageError, ResourceError
+from stream.sinks.config import SinksConfig
 from stream.sources import redact
 
 VERSION: Final = 1
@@ -45,7 +46,8 @@ def begin_recording(plan: RunPlan) -> None:
             name: msgspec.structs.replace(camera, source=redact(camera.source))
             for name, camera in plan.config.cameras.items()
         }
-        sheet = Sheet(msgspec.structs.replace(plan.config, cameras=cameras))
+        # What a replay must not do again, and the secrets that go with it, stay out.
+        sheet = Sheet(msgspec.structs.replace(plan.config, cameras=cameras, sinks=SinksConfig()))
         (folder / _SHEET).touch(mode=0o600)
         (folder / _SHEET).write_bytes(msgspec.json.encode(sheet))
         _copy_gallery(Path(plan.config.gallery.path), folder / _GALLERY)
@@ -80,7 +82,8 @@ def replay_config(folder: Path, results: Path, own: PipelineConfig) -> PipelineC
     _copy_gallery(folder / _GALLERY, gallery)
     placed = GalleryConfig(str(gallery)) if not recorded.gallery.path else recorded.gallery
     placed = msgspec.structs.replace(placed, path=str(gallery))
-    return msgspec.structs.replace(recorded, gallery=placed, events=own.events, stream=own.stream)
+    here = {name: getattr(own, name) for name in ("events", "stream", "monitor", "logs", "tracing")}
+    return msgspec.structs.replace(recorded, gallery=placed, **here)
 
 
 def _copy_gallery(source: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from commands.checkpoints import first_frame, sender_of, with_keeper
 from commands.extras import needing_extra
 from commands.plan import RunPlan, is_live, read_plan
-from commands.process_plan import SOURCE
+from commands.process_plan import SINKS, SOURCE
 from commands.recogniser import maps_of, recogniser, written_by
 from commands.runs import Runs, was_open
 from engines.embed import EmbedStage
@@ -39,6 +39,7 @@ from stream.merge import Merge
 from stream.publish import Publisher, PublishStage
 from stream.punctual import Budget, EasedStage, PunctualFrames
 from stream.recorder import RecordedFrames, RecordedStage, Recorder, read_order
+from stream.sinks.run import run_sinks
 from stream.sources import Source, open_source, register_source
 from stream.sources.live import CameraRefusesError
 from stream.sources.reconnect import AbsentSource, Reconnect, is_camera
@@ -81,6 +82,8 @@ def stage_runner(plan: RunPlan, name: str) -> Callable[[Life], None]:
     if name.startswith(SOURCE):
         play = _replay_source if plan.replay else _run_source
         return lambda life: play(plan, name.removeprefix(SOURCE), life)
+    if name == SINKS:
+        return lambda life: run_sinks(plan.config.sinks, plan.event_log, Path(plan.results), life)
     if name not in plan.stages[1:]:
         raise ConfigError(f"no stage {name!r} in this run", wanted=", ".join(plan.stages))
     return lambda life: _run_stage(plan, name, life)

@@ -31,10 +31,16 @@ FIGURES: Final = {
     "gallery_people": "People who can be recognised.",
     "gallery_templates": "Templates that they can be recognised by.",
     "gallery_epoch": "Changes that the gallery has seen.",
+    "sink_up": "1 while a sink's receiver takes events.",
+    "sink_waiting": "Events that wait for a sink's receiver.",
     "subscriptions": "Subscriptions to the events, one per subscriber and prefix.",
 }
 """What stages say of themselves, and what it means; figures without a line here are not exported."""
-TOTALS: Final[dict[str, str]] = {}
+TOTALS: Final = {
+    "sink_delivered": "Events that a sink's receiver has, since the sinks were started.",
+    "sink_retries": "Tries that failed and were made again.",
+    "sink_dropped": "Events let go: more waited than may, or the receiver refused them for good.",
+}
 """Those of them that only grow, and are counters."""
 
 

@@ -33,6 +33,8 @@ class StagePlan:
     go back together. What it remembered it has from its checkpoint. ``before``: the stage that takes what
     this one sends; where that has ended well, nobody needs this one any more. ``loses``: what was on its way
     in it is gone with it, as live frames are. ``spare``: how to run a process that waits to take its place.
+    ``after``: the stage whose work it follows beside the flow. It is asked to drain when that one has ended,
+    and where it is given up itself, the others go on.
     """
 
     name: str
@@ -44,6 +46,7 @@ class StagePlan:
     before: str = ""
     loses: bool = False
     spare: tuple[str, ...] = ()
+    after: str = ""
 
     def __post_init__(self) -> None:
         """Raise ConfigError unless exactly one way to run was given."""

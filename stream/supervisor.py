@@ -248,6 +248,7 @@ class Supervisor:
         report = self._failures.pop(name, None)
         if (notice.exit_status == 0 and not unready) or self._restarts.needless(name):
             self._restarts.finished(name)
+            self._release(name)
             return
         if self._may_start_again(notice):
             what = report.line if report else f"stage {name} {notice.line}"
@@ -261,7 +262,22 @@ class Supervisor:
         error = StageDiedError(report.line if report else f"stage {name} {notice.line}")
         if report:
             error.exit_status = report.exit_status
+        if self._runners[name].plan.after and self._began:
+            self._note(f"{error}; {name} is given up, the others go on")
+            return
         self._fail(error)
+        self._release(name)
+
+    def _release(self, ended: str) -> None:
+        """Let those finish who followed the stage that has ended."""
+        for name in self._running:
+            if self._runners[name].plan.after == ended:
+                self._runners[name].order("drain")
+
+    def _follows(self, name: str) -> bool:
+        """Whether the stage follows one that has not ended: what ends the flow is not for it yet."""
+        after = self._runners[name].plan.after
+        return bool(after) and not self._restarts.has_finished(after)
 
     def _may_start_again(self, notice: Notice) -> bool:
         plan = self._runners[notice.stage].plan
@@ -283,7 +299,7 @@ class Supervisor:
             except ResourceError as error:
                 self._fail(error)
                 return
-            if self._level is Level.DRAIN:
+            if (self._level is Level.DRAIN or before.plan.after) and not self._follows(name):
                 runner.order("drain")
             if name in self._paused:
                 runner.order("pause")
@@ -348,7 +364,8 @@ class Supervisor:
 
     def _order(self, word: str) -> None:
         for name in self._running:
-            self._runners[name].order(word)
+            if word not in ("drain", "flush") or not self._follows(name):
+                self._runners[name].order(word)
 
     def _clean_up(self) -> None:
         self._spares.end()

@@ -23,7 +23,15 @@ TRACE: Final = "trace"
 CHECKPOINTS: Final = "checkpoints"
 """A folder of what stages remember of tracks that were alive, should a run go on; it goes with anybody."""
 
+
+class _Delivery(msgspec.Struct):
+    """A line of a sink's file: the event, and how it was sent."""
+
+    event: Event
+
+
 _decoder = msgspec.json.Decoder(Event)
+_delivery = msgspec.json.Decoder(_Delivery)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -97,9 +105,10 @@ def _redact_log(path: Path, person: str, runs: set[str]) -> tuple[int, bool]:
 def _blotted(line: bytes, person: str) -> bytes:
     """The line with the person's id and name blotted out, byte for byte as long."""
     try:
-        identity = _decoder.decode(line).identity
+        event = _delivery.decode(line).event if line.startswith(b'{"event"') else _decoder.decode(line)
     except FOREIGN:
         return line
+    identity = event.identity
     if identity is None or identity.person != person:
         return line
     for field, value in (("person", identity.person), ("name", identity.name)):

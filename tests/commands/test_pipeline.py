@@ -132,3 +132,23 @@ def test_a_subscriber_hears_a_running_pipeline(running, gaitway: Run, tmp_path: 
     )
     assert heard.returncode == 0, heard.stderr
     assert json.loads(heard.stdout)["kind"] == "start"
+
+
+def test_a_sink_has_the_events_of_the_run_and_secrets_are_never_shown(
+    gaitway: Run, walk: Path, tmp_path: Path
+) -> None:
+    sink = ("--set", "sinks.jsonl.archive.path=archive.jsonl")
+    config = tmp_path / "p.yaml"
+    config.write_text(
+        "sinks:\n  webhook:\n    yard:\n      url: https://ada:hunter2@h/\n      secret: ${HOOK}\n"
+    )
+    secret = "whsec_" + "c2VjcmV0" * 6
+    shown = gaitway("config", "--show", "--config", config, *sink, HOOK=secret)
+    assert "archive.jsonl" in shown.stdout
+    assert "hunter2" not in shown.stdout
+    assert "c2VjcmV0" not in shown.stdout
+    ran = gaitway("run", "--source", walk, "--out", "out", *sink, timeout_s=180)
+    assert ran.returncode == 0, ran.stderr
+    logged = (tmp_path / "out" / "events.jsonl").read_bytes().splitlines()
+    copied = (tmp_path / "out" / "archive.jsonl").read_bytes().splitlines()
+    assert [b'{"event":' + line + b',"replayed":false}' for line in logged] == copied

@@ -1,8 +1,13 @@
 """Settings: every mistake in pipeline.yaml names its line and the way out."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from commands.cli import DEFAULT_CONFIG
+from commands.config import load_config
 from commands.settings import load_settings, parse_settings
 from stream.errors import ConfigError
 
@@ -108,3 +113,24 @@ def test_a_binary_file_is_refused(tmp_path) -> None:
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00bad")
     with pytest.raises(ConfigError, match="UTF-8"):
         load_settings(tmp_path / "b.yaml", Settings, [])
+
+
+def test_what_pipeline_yaml_and_the_docs_show_as_examples_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAITWAY_HOOK", "whsec_" + "c2VjcmV0" * 6)
+    monkeypatch.setenv("MQTT_PASSWORD", "x")
+    lines = DEFAULT_CONFIG.read_text(encoding="utf-8").splitlines()
+    shown = [re.sub(r"^# ( *[a-z_]+:)", r"\1", line) for line in lines]
+    (tmp_path / "all.yaml").write_text("\n".join(shown), encoding="utf-8")
+    config = load_config(tmp_path / "all.yaml", [])
+    assert config.sinks.webhook["door"].kinds == ("new", "update")
+    assert config.monitor.http
+    assert config.tracing.endpoint
+    assert config.logs.format == "json"
+    page = (DEFAULT_CONFIG.parent / "docs" / "SINKS.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, flags=re.M | re.S)
+    (tmp_path / "page.yaml").write_text(block, encoding="utf-8")
+    assert [name for name, _ in load_config(tmp_path / "page.yaml", []).sinks.named()] == [
+        *("jsonl-archive", "webhook-door", "mqtt-home")
+    ]

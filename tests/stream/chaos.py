@@ -28,6 +28,8 @@ from stream.messages import EndOfStream, Event, FrameMessage, FrameToken, Identi
 from stream.once import OnceStage
 from stream.publish import Publisher, PublishStage
 from stream.runner import StagePlan
+from stream.sinks.config import SinksConfig
+from stream.sinks.run import prepare_cursors, run_sinks
 from stream.sources.base import Picture
 from stream.stage import PassiveStage, Stage
 from stream.supervisor import Supervisor
@@ -46,6 +48,8 @@ class Plan(msgspec.Struct, frozen=True):
     heartbeat_s: float = 1.5
     loop_at: int = -1
     standby: tuple[str, ...] = ()
+    sinks: SinksConfig = SinksConfig()
+    sink_restarts: int = 1000
 
     @property
     def config(self) -> StreamConfig:
@@ -197,6 +201,8 @@ def spare(plan: Plan, name: str) -> Callable[[Life], None]:
 def runner(plan: Plan, name: str) -> Callable[[Life], None]:
     if name.startswith("source-"):
         return lambda life: run_source(plan, life, name.removeprefix("source-"))
+    if name == "sinks":
+        return lambda life: run_sinks(plan.sinks, plan.path / "events.jsonl", plan.path, life)
     return lambda life: run_stage(plan, life, name)
 
 
@@ -222,6 +228,10 @@ def supervisor(
                 before=STAGES[place + 1] if place + 1 < len(STAGES) else "",
             )
         )
+    if plan.sinks.any:
+        prepare_cursors(plan.sinks, plan.path / "events.jsonl", plan.path, anew=not resume)
+        argv = (sys.executable, "-m", "tests.stream.chaos", "sinks", msgspec.json.encode(plan).decode())
+        plans.append(StagePlan("sinks", argv=argv, restarts=plan.sink_restarts, after="publish"))
     return Supervisor(plans, ledger, pipeline="chaos", folder=plan.path, config=plan.config, note=note)
 
 

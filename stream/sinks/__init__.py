@@ -1,0 +1,1 @@
+"""Where events go beside ZeroMQ: files of JSON lines, webhooks, MQTT."""
