@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--id", default="", metavar="NAME", help="the pipeline's name, where several run (run --id NAME)"
     )
     there = parser.add_argument_group("a pipeline on another machine")
-    there.add_argument("--at", metavar="ENDPOINT", help="its security.control, such as tcp://HOST:5579")
+    there.add_argument("--at", metavar="ENDPOINT", help="its security.control, such as tcp://HOST:5580")
     there.add_argument("--identity", type=Path, metavar="FILE", help="an operator's NAME.key_secret")
     there.add_argument("--server", type=Path, metavar="FILE", help="its pipeline.key")
 

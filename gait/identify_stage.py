@@ -175,6 +175,8 @@ class IdentifyStage:
         camera = self._cameras.get(frame.camera)
         if camera is not None and camera.frame.run == frame.run:
             camera.frames += frame.number != camera.frame.number  # at the end the last frame comes again
+            for life in camera.lives.values():
+                life.missed += max(0, frame.number - camera.frame.number - 1)
             camera.frame = frame
             return []
         events = [] if camera is None else self._stop(camera, "a new run began", camera.frames)
@@ -297,7 +299,8 @@ class IdentifyStage:
         missing = f"{self._config.decision.min_samples} valid samples in one stretch"
         identity = identity or Identity("insufficient_evidence", missing=missing)
         about = About(key, identity, life.evidence())
-        return camera.writer.event("end", camera.frame, self._index.epoch, about)
+        details: Details = {"missed_frames": life.missed} if life.missed else {}
+        return camera.writer.event("end", camera.frame, self._index.epoch, about, details)
 
     def _stop(self, camera: _Camera, reason: str, frames: int) -> list[Event]:
         """End every track, then the camera's run."""

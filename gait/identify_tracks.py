@@ -89,6 +89,7 @@ class Life:
         self.held: Held | None = None
         self.told: Identity | None = None
         self.cluster: str | None = None
+        self.missed = 0  # frames that were dropped while it was there
         self._windows: list[Embedding] = []
 
     def follow(self, earlier: Life) -> None:

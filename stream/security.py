@@ -42,7 +42,7 @@ class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     ``keys``: the folder that ``run_pipeline.py keys init`` made; empty: no encryption, and nothing may listen
     beyond this host. ``identity``: the pair by which this machine's stages call those of another, where it
     holds not the pipeline's own secret: a NAME.key_secret of role camera. ``control``: where operators give
-    orders about cameras from other machines, such as tcp://0.0.0.0:5579; empty: on this host alone.
+    orders about cameras from other machines, such as tcp://0.0.0.0:5580; empty: on this host alone.
     """
 
     keys: str = ""

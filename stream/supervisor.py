@@ -28,6 +28,7 @@ from stream.errors import GaitwayError, ResourceError, StageDiedError
 from stream.frames import remove_rings, shared_memory_folder, sweep
 from stream.ledger import Drop, FramesLostError, Ledger, LedgerReport
 from stream.look import Look, StageState, State
+from stream.notify import Manager
 from stream.restarts import Heartbeats, Restarts
 from stream.runner import Notice, Notices, ProcessRunner, Runner, StagePlan, ThreadRunner
 from stream.spares import Spares
@@ -78,6 +79,7 @@ class Supervisor:
         self._restarts = Restarts({plan.name: plan for plan in plans})
         self._beats = Heartbeats(config.heartbeat_s)
         self._spares = Spares(plans, self._process, note)
+        self._manager = Manager()
         self._began = False
         self._looked_s = time.monotonic()
         self._paused: frozenset[str] = frozenset()
@@ -200,6 +202,7 @@ class Supervisor:
                 self._take(notice)
             if self._notices.empty():
                 self._kill_silent()
+            self._manager.alive()
 
     def _take(self, notice: Notice) -> None:
         if self._spares.hears(notice):
@@ -212,6 +215,8 @@ class Supervisor:
         elif notice.kind == "ready":
             self._starting.discard(notice.stage)
             if not self._starting:
+                if not self._began:
+                    self._manager.ready()
                 self._began = True
                 self._order("go")
                 if self._level is Level.RUN:
@@ -357,6 +362,7 @@ class Supervisor:
 
     def _raise_to(self, level: Level) -> None:
         self._level = level
+        self._manager.stopping()
         self._spares.end()
         self._order(level.name.lower())
         wait_s = {Level.FLUSH: self._config.grace_s, Level.NOW: _KILL_S}.get(level)

@@ -85,7 +85,7 @@ class Reconnect:
     def _reachable(self) -> bool:
         """Whether somebody listens there: a switched-off host is noticed in half a second, not in five."""
         where = urlsplit(self._address)
-        if where.scheme not in _PORTS or self._options.rtsp_transport == "udp":
+        if where.scheme not in _PORTS:
             return True
         with contextlib.suppress(OSError, ValueError):
             address = (where.hostname or "", where.port or _PORTS[where.scheme])

@@ -288,6 +288,14 @@ def test_a_new_run_of_a_camera_ends_the_old_one(stage: IdentifyStage) -> None:
     assert [e.sequence for e in told] == [3, 4, 5]
 
 
+def test_frames_that_were_dropped_while_somebody_was_there_are_told_at_their_end(
+    stage: IdentifyStage,
+) -> None:
+    told = events(stage, *(embedded(number) for number in (0, 1, 4, 5, 9)), embedded(10, ended=(0,)))
+    (end,) = [event for event in told if event.kind == "end"]
+    assert end.details == {"missed_frames": 2 + 3}
+
+
 def test_overload_is_told_when_it_comes_when_it_changes_and_when_it_goes(stage: IdentifyStage) -> None:
     told = []
     for number, load in enumerate((0, 1, 1, 2, 0, 0)):
