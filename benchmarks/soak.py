@@ -1,7 +1,7 @@
 """Hours in one go: four cameras, one switched off and on all the time; does anything grow?
 
-The cameras are walkers rendered as they go, in real time: every ``--switch`` seconds another one is paused
-and later resumed, so that runs, tracks, rings and connections come and go.
+The cameras show walkers rendered beforehand (``soak_cameras.py``): every ``--switch`` seconds another one is
+paused and later resumed, so that runs, tracks, rings and connections come and go.
 Measured from a third of the time on (the warm-up): resident memory of every process, less what they share,
 and open descriptors; the slope is a least-squares line over all samples. ``--seconds 3600`` at length.
 """
@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks.processes import handles, leftovers, resident_bytes, running_stages
 from benchmarks.report import BenchResult, Figure
+from benchmarks.soak_cameras import cameras, rendered
 from commands.cli import ROOT, progress
 from stream.control import ask
 from stream.errors import GaitwayError, StageDiedError
@@ -60,10 +61,11 @@ class Sample:
 
 def run(arguments: argparse.Namespace) -> BenchResult:
     """Run, switch, sample, fit."""
-    with tempfile.TemporaryDirectory(prefix="gaitway-") as name:
+    clips = [rendered(seed) for seed in range(len(CAMERAS))]
+    with tempfile.TemporaryDirectory(prefix="gaitway-") as name, cameras(clips) as addresses:
         folder = Path(name)
         pipeline = f"soak-{os.getpid()}"
-        process = _start(folder, pipeline, arguments.seconds)
+        process = _start(folder, pipeline, addresses)
         try:
             samples, switches = _watch(process, folder, pipeline, arguments)
             process.send_signal(signal.SIGINT)
@@ -95,11 +97,9 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     return BenchResult.of("soak", figures, values)
 
 
-def _start(folder: Path, pipeline: str, seconds: float) -> subprocess.Popen[bytes]:
-    walkers = f"people=1,seconds={seconds + _START_S:g},size=320x240,fps=5,live=1"
-    sources = [
-        word for n, name in enumerate(CAMERAS) for word in ("--source", f"{name}=walkers:seed={n},{walkers}")
-    ]
+def _start(folder: Path, pipeline: str, addresses: list[str]) -> subprocess.Popen[bytes]:
+    pairs = zip(CAMERAS, addresses, strict=True)
+    sources = [word for name, address in pairs for word in ("--source", f"{name}={address}")]
     settings = [
         f"events.endpoint=ipc://{folder}/events",
         f"events.repair=ipc://{folder}/repair",
