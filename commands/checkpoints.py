@@ -10,9 +10,6 @@ from typing import Final
 import msgspec
 
 from commands.plan import CHECKPOINTS, RunPlan
-from engines.embed import EmbedStage
-from engines.perceive import PerceiveStage, Perception
-from gait.identify_stage import IdentifyStage
 from stream.bus import Sent
 from stream.checkpoint import Counting, Keeper, Memory, Remembered, fresh_folder, read_checkpoint
 from stream.errors import FOREIGN, ConfigError, ResourceError
@@ -22,34 +19,36 @@ from stream.punctual import EasedStage
 from stream.recorder import RecordedStage
 from stream.sources import Source
 from stream.stage import Stage
-from trackers.stage import TrackStage
 
 _MARK: Final = "run.json"
 
 
 STAYS: Final = {
-    PerceiveStage: ("_frames", "_perception"),
-    TrackStage: ("_shape", "_config"),
-    EmbedStage: ("_embedder", "_config"),
-    IdentifyStage: (
+    "PerceiveStage": ("_frames", "_perception"),
+    "TrackStage": ("_shape", "_config"),
+    "EmbedStage": ("_embedder", "_config"),
+    "IdentifyStage": (
         *("_config", "_decider", "_gallery", "_model", "_config_digest", "_engines", "_desk", "_index"),
         "_linker",
     ),
 }
-"""What a stage is given when it is made; all else in it is what it remembers."""
+"""What a stage is given when it is made, by its class's name; all else in it is what it remembers. Names, for
+to import the classes would load every room into every stage."""
 
 
 def memory_of(stage: Stage) -> Memory:
     """The part of a stage that changes from frame to frame; nets, configuration and gallery stay outside."""
     while isinstance(stage, (RecordedStage, EasedStage)):
         stage = stage.inner
-    stays = next((names for kind, names in STAYS.items() if isinstance(stage, kind)), None)
+    kind = type(stage).__name__
+    stays = STAYS.get(kind)
     if stays is None:
-        raise TypeError(f"nobody knows what a {type(stage).__name__} remembers")
+        raise TypeError(f"nobody knows what a {kind} remembers")
     held = {name: value for name, value in vars(stage).items() if name in stays}
     held |= _parts(held)
-    if isinstance(stage, IdentifyStage):
-        held |= {"score_map": stage._strangers.score_map, "clusters": stage._strangers.config}
+    if kind == "IdentifyStage":
+        strangers = vars(stage)["_strangers"]
+        held |= {"score_map": strangers.score_map, "clusters": strangers.config}
     return Remembered(stage, tuple(name for name in vars(stage) if name not in stays), held)
 
 
@@ -58,7 +57,8 @@ def _parts(held: dict[str, object]) -> dict[str, object]:
     parts: dict[str, object] = {}
     for name, value in held.items():
         fields = value.__struct_fields__ if isinstance(value, msgspec.Struct) else ()
-        inner = vars(value) if isinstance(value, Perception) else {one: getattr(value, one) for one in fields}
+        nets = type(value).__name__ == "Perception"
+        inner = vars(value) if nets else {one: getattr(value, one) for one in fields}
         parts |= {f"{name}.{one}": part for one, part in inner.items()}
     plain = (type(None), bool, int, float, str, bytes, tuple)
     return {name: part for name, part in parts.items() if not isinstance(part, plain)}

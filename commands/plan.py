@@ -8,8 +8,6 @@ from typing import Final, Literal
 import msgspec
 
 from commands.config import PipelineConfig
-from gait.walkers.source import PREFIX as WALKERS
-from gait.walkers.source import WalkersSpec
 from stream.config import hop_endpoints, runtime_folder
 from stream.errors import FOREIGN, MessageError, ResourceError
 
@@ -136,7 +134,9 @@ def forget_traces(plan: RunPlan) -> None:
 
 def is_live(source: str) -> bool:
     """Whether a source's form says that it is live."""
-    if source.startswith(WALKERS):
+    if source.startswith("walkers:"):
+        from gait.walkers.source import WalkersSpec  # noqa: PLC0415 - brings a renderer that few stages need
+
         return bool(WalkersSpec.parse(source).live)
     return source.startswith(("rtsp://", "rtsps://", "http://", "https://", "usb:"))
 

@@ -9,36 +9,29 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
 
+from commands.budgets import note_budget
 from commands.checkpoints import first_frame, sender_of, with_keeper
 from commands.extras import needing_extra
 from commands.plan import RunPlan, is_live, read_plan
 from commands.process_plan import SINKS, SOURCE
-from commands.recogniser import maps_of, recogniser, written_by
 from commands.runs import Runs, was_open
-from engines.embed import EmbedStage
-from engines.perceive import PerceiveStage, Perception, engine_names
-from gait.body import body_of
-from gait.embedder import Embedder
-from gait.identify_stage import IdentifyStage
-from gait.walkers.source import PREFIX as WALKERS
-from gait.walkers.source import open_walkers
+from commands.stages import maker
 from stream.bus import Inlet, Limits, Outlet, Receiver, Sent
 from stream.checkpoint import Keeper
 from stream.control import ControlServer
 from stream.errors import ConfigError, SourceError
 from stream.feed import FeedOptions, feed
 from stream.figures import Watch
-from stream.frames import FrameReader, Frames, FrameWriter
+from stream.frames import FrameWriter
 from stream.ledger import Count, Ledger, StageLedger
 from stream.life import Life, run_process
 from stream.logs import start_logging
 from stream.loop import Ports, StageLoop
 from stream.merge import Merge
-from stream.publish import Publisher, PublishStage
-from stream.punctual import Budget, EasedStage, PunctualFrames
-from stream.recorder import RecordedFrames, RecordedStage, Recorder, read_order
+from stream.punctual import EasedStage, PunctualFrames
+from stream.recorder import read_order
 from stream.sinks.run import run_sinks
 from stream.sources import Source, open_source, register_source
 from stream.sources.live import CameraRefusesError
@@ -48,10 +41,9 @@ from stream.sources.replayed import RecordedSource, camera_of, replay
 from stream.stage import Stage
 from stream.trace import TraceWriter
 from stream.tracing import FrameTracer
-from trackers.linker import Linker
-from trackers.stage import TrackStage
 
-TRACED = ("perceive", "track", "embed")
+TRACED: Final = ("perceive", "track", "embed")
+WALKERS: Final = "walkers:"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -72,11 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
     return run_process(name, runner, source=name.startswith(SOURCE), logs=plan.folder / "logs")
 
 
-def embedder_of(plan: RunPlan) -> Embedder:
-    """The recogniser the configuration asks for."""
-    return recogniser(plan.config)
-
-
 def stage_runner(plan: RunPlan, name: str) -> Callable[[Life], None]:
     """What runs stage ``name`` to its end."""
     if name.startswith(SOURCE):
@@ -93,7 +80,7 @@ def _spare_runner(path: Path, plan: RunPlan, name: str) -> Callable[[Life], None
     """What prepares stage ``name``, waits, and then runs it by the plan as it is by then."""
 
     def run(life: Life) -> None:
-        prepared = PREPARE[name](plan)
+        prepared = maker(name).prepare(plan)
         if life.await_turn():
             _run_stage(read_plan(path), name, life, prepared)
 
@@ -137,7 +124,8 @@ def _writer(plan: RunPlan, camera: str) -> FrameWriter:
 
 def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
     stream, asked = plan.config.stream, plan.config.cameras[camera]
-    register_source(WALKERS, open_walkers)
+    if asked.source.startswith(WALKERS):
+        register_source(WALKERS, import_module("gait.walkers.source").open_walkers)
     register_source(RECORDING, RecordedSource)
     source, reopen = _open_camera(plan, camera)
     ledger = Ledger.open(plan.ledger)
@@ -206,8 +194,9 @@ def _open_camera(plan: RunPlan, camera: str) -> tuple[Source, Reconnect | None]:
 
 
 def _run_stage(plan: RunPlan, name: str, life: Life, prepared: Any = None) -> None:
-    """``prepared``: what ``PREPARE`` made of the plan before."""
-    stage, keeper = with_keeper(plan, name, BUILDERS[name](plan, prepared or PREPARE[name](plan)))
+    """``prepared``: what its maker prepared by the plan before."""
+    made = maker(name)
+    stage, keeper = with_keeper(plan, name, made.build(plan, prepared or made.prepare(plan)))
     rows = Ledger.open(plan.ledger).stage(name)
     ports = replace(_ports(plan, name, keeper, life, stage), watch=_watch(plan, name, rows, life))
     loop = StageLoop(
@@ -287,101 +276,6 @@ class Newcomers:
             inlet = _inlet(self._plan, self._plan.hop_of(camera), self._plan.config.stream.token_limits)
             self._merge.attach(camera, inlet)
             if self._frames is not None:
-                _note_budget(read_plan(self._plan.plan_file), self._frames, camera)
+                note_budget(read_plan(self._plan.plan_file), self._frames, camera)
             found.append(camera)
         return found
-
-
-def _perceive(plan: RunPlan, perception: Perception) -> Stage:
-    folder = plan.config.stream.shared_memory
-    reader = FrameReader(folder=Path(folder) if folder else None)
-    if plan.recorded:
-        return _recorded(plan, reader, perception)
-    frames = PunctualFrames(reader, {})
-    for name in plan.cameras:
-        _note_budget(plan, frames, name)
-    return EasedStage(_recorded(plan, frames, perception), frames)
-
-
-def _recorded(plan: RunPlan, frames: Frames, perception: Perception) -> Stage:
-    """Perception, which keeps what it looks at where the run is recorded."""
-    if not plan.record:
-        return PerceiveStage(frames, perception)
-    recorder = Recorder(Path(plan.record))
-    return RecordedStage(PerceiveStage(RecordedFrames(frames, recorder), perception), recorder)
-
-
-def _note_budget(plan: RunPlan, frames: PunctualFrames, name: str) -> None:
-    """Of a camera whose clock is its own; rendered walkers are as old as their rendering makes them."""
-    camera = plan.config.cameras[name]
-    if is_camera(camera.source):
-        frames.attach(name, Budget(camera.options.budget_s, camera.options.priority))
-
-
-def _track(plan: RunPlan, _: object) -> Stage:
-    return TrackStage(body_of, plan.config.track)
-
-
-def _embed(plan: RunPlan, embedder: Embedder) -> Stage:
-    return EmbedStage(embedder, plan.config.embed)
-
-
-def _identify(plan: RunPlan, embedder: Embedder) -> Stage:
-    config, model = plan.config, embedder.model
-    score_map, told_against = maps_of(config, model)
-    gallery = config.gallery.open(endpoint=plan.control)
-    for path, kind in written_by(plan):  # a removal has to reach them
-        gallery.note_place(path, kind)
-    return IdentifyStage(
-        gallery,
-        model,
-        score_map,
-        config.identify,
-        config_digest=config.digest,
-        engines=engine_names(plan.config.perceive),
-        linker=Linker(score_map.evidence, config.track.stitch),
-        told_against=told_against,
-    )
-
-
-def _publish(plan: RunPlan, _: object) -> Stage:
-    events, security = plan.config.events, plan.config.security
-    return PublishStage(
-        plan.event_log,
-        Publisher(events.endpoint, keys=security.guarding(events.endpoint, "subscriber", "operator")),
-        fresh=plan.recorded and not _has_lines(plan.event_log),  # an earlier run's is aside by now
-        sync=events.sync,
-        repair=events.repair,
-        keys=security.guarding(events.repair, "subscriber", "operator"),
-        timings=Path(plan.results) / "timings.jsonl",
-    )
-
-
-def _has_lines(log: Path) -> bool:
-    return log.is_file() and log.stat().st_size > 0
-
-
-def _identify_nets(plan: RunPlan) -> Embedder:
-    _pairing(plan)
-    return embedder_of(plan)
-
-
-def _pairing(_: RunPlan) -> object:
-    return import_module("scipy.optimize")  # now, not at the first frame with people
-
-
-PREPARE: dict[str, Callable[[RunPlan], Any]] = {
-    "perceive": lambda plan: Perception.load(plan.config.perceive),
-    "track": _pairing,
-    "embed": embedder_of,
-    "identify": _identify_nets,
-    "publish": lambda _: True,
-}
-"""What is slow to make and is nobody else's: a spare has it before it is needed."""
-BUILDERS: dict[str, Callable[[RunPlan, Any], Stage]] = {
-    "perceive": _perceive,
-    "track": _track,
-    "embed": _embed,
-    "identify": _identify,
-    "publish": _publish,
-}

@@ -18,7 +18,7 @@ from commands.observe import CAMERA, one_camera
 from commands.overlay import Image, write_video
 from commands.pipeline import new_plan, run_plan
 from commands.plan import RunPlan, is_live
-from commands.stage import embedder_of
+from commands.recogniser import recogniser
 from gait.score_map import built_in_map
 from gait.walkers.source import PREFIX as WALKERS
 from gait.walkers.source import open_walkers
@@ -109,7 +109,7 @@ def _read(plan: RunPlan, name: str) -> tuple[Followed, Recording]:
         first, last = first or people.frame, people.frame
     if first is None or last is None:
         raise GaitwayError("the recording has no frame", where=name, wanted="a video or pictures")
-    linker = Linker(built_in_map(embedder_of(plan).model.name).evidence, plan.config.track.stitch)
+    linker = Linker(built_in_map(recogniser(plan.config).model.name).evidence, plan.config.track.stitch)
     for message in read_trace(plan.trace("embed")):
         for statement in linker.take(message) if isinstance(message, Embedded) else ():
             followed.note(statement)
