@@ -94,15 +94,13 @@ def sender_of(name: str, keeper: Keeper | None) -> Sent | None:
     return keeper.restored.sent() if keeper.restored else Sent(name.encode())
 
 
-def first_frame(plan: RunPlan, source: Source) -> int | None:
-    """The recording's frame with which to go on, or None where perception has seen its end."""
+def first_frame(plan: RunPlan, source: Source) -> tuple[int, bool]:
+    """The recording's frame with which to go on, and whether perception has seen its end."""
     kept = read_checkpoint(plan.checkpoints, "perceive") if plan.durable else None
     if kept is None:
-        return 0
-    if source.camera not in kept.open:
-        return None
+        return 0, False
     run, number = kept.frames.get(source.camera, ("", -1))
-    return number + 1 if run == source.run else 0
+    return number + 1 if run == source.run else 0, source.camera not in kept.open
 
 
 class LeftOff(msgspec.Struct, frozen=True):

@@ -162,15 +162,15 @@ def _run_source(plan: RunPlan, camera: str, life: Life) -> None:
 
 
 def _take_up(plan: RunPlan, source: Source, rows: StageLedger) -> int | None:
-    """The frame to begin with: the first, or where a process before this one was left off."""
+    """The frame to begin with: the first, or where a process before was left off; None: all is over."""
     if source.live:
         return 0
     if not plan.recorded:  # beside live cameras nothing goes back
         return rows.value(source.camera, Count.CAPTURED)
-    first = first_frame(plan, source)
-    if first:
+    first, over = first_frame(plan, source)
+    if first:  # the books too: those of a supervisor that was killed are gone
         rows.begin(source.camera, first)
-    return first
+    return None if over else first
 
 
 def _open_camera(plan: RunPlan, camera: str) -> tuple[Source, Reconnect | None]:

@@ -20,6 +20,7 @@ from stream.errors import GaitwayError
 from stream.figures import Figure, Watch
 from stream.ledger import Count, Drop, StageLedger
 from stream.logs import about
+from stream.memory import give_back
 from stream.messages import EndOfStream, FrameRef, FrameToken
 from stream.sources.base import NS_PER_S, Image, Picture, Source
 from stream.sources.clock import host_clock
@@ -142,6 +143,7 @@ class _Feed:
             self._watch.say(self._figures())
         self._end(reason, last=False)
         self._source.close()
+        give_back()
         while self._stop.paused and not self._stop.draining():
             time.sleep(_LOOK_FOR_STOP_S)
         found = reopen(self._stop.draining)

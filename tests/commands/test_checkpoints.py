@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from commands.checkpoints import memory_of
-from commands.config import PipelineConfig
+from commands.config import CameraConfig, PipelineConfig
+from commands.plan import RunPlan
+from commands.stage import _take_up
 from engines.config import PerceiveConfig
 from engines.embed import EmbedConfig, EmbedStage
 from engines.perceive import PerceiveStage, Perception
@@ -18,7 +22,10 @@ from gait.gallery.store import Gallery
 from gait.identify_stage import IdentifyStage
 from gait.score_map import built_in_map
 from gait.walkers.scenes import street_scene
+from stream.checkpoint import Checkpoint
+from stream.config import StreamConfig
 from stream.frames import HeldFrames
+from stream.ledger import Count, Ledger
 from stream.messages import EndOfStream, FrameMessage, FrameRef, encode
 from stream.stage import Stage
 from trackers.stage import TrackStage
@@ -64,6 +71,26 @@ def through(stages: Iterator[Stage], messages: list[FrameMessage], cut: int | No
 
 def bytes_of(messages: list[FrameMessage]) -> list[bytes]:
     return [encode(message) for message in messages]
+
+
+@pytest.mark.parametrize(("open_", "first"), [(("c",), 200), ((), None)])
+def test_a_recording_that_is_gone_on_with_has_its_frames_in_the_books(
+    tmp_path: Path, open_: tuple[str, ...], first: int | None
+) -> None:
+    """Also where perception had seen its end before the supervisor was killed, and nothing is left to send."""
+    config = PipelineConfig(
+        cameras={"c": CameraConfig("clip.mp4")}, stream=StreamConfig(runtime_folder=str(tmp_path))
+    )
+    plan = RunPlan("x", str(tmp_path), config)
+    plan.checkpoints.mkdir()
+    kept = Checkpoint(b"", open=open_, frames={"c": ("r", 199)})
+    (plan.checkpoints / "perceive.checkpoint").write_bytes(msgspec.msgpack.encode(kept))
+    ledger = Ledger.create(tmp_path / "ledger", plan.stages, ["c"])
+    rows = ledger.stage("source")
+    source = SimpleNamespace(camera="c", run="r", live=False)
+    assert _take_up(plan, source, rows) == first
+    assert rows.value("c", Count.CAPTURED) == rows.value("c", Count.SENT) == 200
+    ledger.close()
 
 
 def test_perception_goes_on_to_the_byte(seen: list[list[FrameMessage]]) -> None:
