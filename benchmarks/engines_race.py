@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,22 +35,25 @@ from gait.models.family import GaitNet
 
 Vectors = NDArray[np.float32]
 Work = Callable[[], Vectors]
+Place = Callable[[Tensor], Work]
 
 WINDOW: Final = 30
 TYPES: Final = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 SPEEDS: Final = {"eager": None, "compiled": "default", "graphs": "reduce-overhead"}
 """Ways to run torch on a GPU, and what they are to ``torch.compile``."""
 REFERENCE: Final = "torch_f32"
+ALONE_FROM: Final = 16
+"""Sequences at once from which on only one contestant is loaded at a time: five would take 16 GB."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A way to run the net: ``ready`` puts frames (N, T, *frame_shape) in place and gives the run itself.
+    """A way to run the net: ``load`` gives what puts frames (N, T, *frame_shape) in place for one run.
 
     ``matrix``: the device and precision whose rate of matrix products bounds it.
     """
 
-    ready: Callable[[Tensor], Work]
+    load: Callable[[], Place]
     matrix: tuple[str, str]
 
 
@@ -117,13 +121,13 @@ def contestants(net: GaitNet, window: Path, batch: int, threads: int) -> dict[st
     rows = len(net.flat_input(net.example(batch, WINDOW)))
     exact, narrow = (NetOptions(kind, threads, batch=rows) for kind in ("f32", "bf16"))
     works = {
-        REFERENCE: Contestant(lambda frames: _eager(net, frames), ("cpu", "f32")),
-        "openvino_f32": _compiled(net, OpenVinoNet(window, exact), "f32"),
-        "onnxruntime_f32": _compiled(net, OnnxRuntimeNet(window, exact), "f32"),
+        REFERENCE: _eager(net, "f32"),
+        "openvino_f32": _compiled(net, lambda: OpenVinoNet(window, exact), ("cpu", "f32")),
+        "onnxruntime_f32": _compiled(net, lambda: OnnxRuntimeNet(window, exact), ("cpu", "f32")),
     }
     if cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"}:
-        works["torch_bf16"] = in_torch(net, "cpu", "bf16", None)
-        works["openvino_bf16"] = _compiled(net, OpenVinoNet(window, narrow), "bf16")
+        works["torch_bf16"] = _eager(net, "bf16")
+        works["openvino_bf16"] = _compiled(net, lambda: OpenVinoNet(window, narrow), ("cpu", "bf16"))
     if torch.cuda.is_available():
         works |= on_gpu(net, window, rows)
     return works
@@ -137,63 +141,86 @@ def on_gpu(net: GaitNet, window: Path, rows: int) -> dict[str, Contestant]:
         for speed, mode in SPEEDS.items()
     }
     if choose().runtime == "tensorrt":
-        loaded = load_net(window, "tensorrt", NetOptions(batch=rows))
-        works["tensorrt_f32"] = Contestant(_compiled(net, loaded, "f32").ready, ("cuda", "f32"))
+        options = NetOptions(batch=rows)
+        works["tensorrt_f32"] = _compiled(net, lambda: load_net(window, "tensorrt", options), ("cuda", "f32"))
     return works
 
 
 def in_torch(net: GaitNet, device: str, precision: str, mode: str | None) -> Contestant:
     """The window's graph in torch on a device; compiled where ``mode`` says how."""
-    flat = net.flat(WINDOW).eval().to(device, TYPES[precision])
-    module: nn.Module | Callable[..., Tensor] = flat if mode is None else torch.compile(flat, mode=mode)
 
-    def ready(frames: Tensor) -> Work:
-        given = net.flat_input(frames).to(device, TYPES[precision])
+    def load() -> Place:
+        flat = net.flat(WINDOW).eval().to(device, TYPES[precision])
+        module: nn.Module | Callable[..., Tensor] = flat if mode is None else torch.compile(flat, mode=mode)
 
-        def work() -> Vectors:
-            with torch.inference_mode():
-                answer = module(given)
-            return np.asarray(answer.float().cpu().numpy())  # waits for the device
+        def place(frames: Tensor) -> Work:
+            given = net.flat_input(frames).to(device, TYPES[precision])
 
-        return work
+            def work() -> Vectors:
+                with torch.inference_mode():
+                    answer = module(given)
+                return np.asarray(answer.float().cpu().numpy())  # waits for the device
 
-    return Contestant(ready, (device, precision))
+            return work
 
+        return place
 
-def _eager(net: GaitNet, frames: Tensor) -> Work:
-    def work() -> Vectors:
-        with torch.inference_mode():
-            return np.asarray(net.vector(net(frames)).numpy())
-
-    return work
+    return Contestant(load, (device, precision))
 
 
-def _compiled(net: GaitNet, loaded: Net, precision: str) -> Contestant:
-    def ready(frames: Tensor) -> Work:
-        flat = {FRAMES: net.flat_input(frames).numpy()}
-        return lambda: np.asarray(loaded.run(flat)[VECTOR])
+def _eager(net: GaitNet, precision: str) -> Contestant:
+    """The net as it is trained, not its flat graph, on the processor."""
 
-    return Contestant(ready, ("cpu", precision))
+    def load() -> Place:
+        own = net if precision == "f32" else copy.deepcopy(net).to(TYPES[precision])
+
+        def place(frames: Tensor) -> Work:
+            given = frames.to(TYPES[precision])
+
+            def work() -> Vectors:
+                with torch.inference_mode():
+                    return np.asarray(own.vector(own(given)).float().numpy())
+
+            return work
+
+        return place
+
+    return Contestant(load, ("cpu", precision))
+
+
+def _compiled(net: GaitNet, loading: Callable[[], Net], matrix: tuple[str, str]) -> Contestant:
+    def load() -> Place:
+        loaded = loading()
+
+        def place(frames: Tensor) -> Work:
+            flat = {FRAMES: net.flat_input(frames).numpy()}
+            return lambda: np.asarray(loaded.run(flat)[VECTOR])
+
+        return place
+
+    return Contestant(load, matrix)
 
 
 def timed(
     works: Mapping[str, Contestant], example: Tensor, turns: int
 ) -> tuple[dict[str, float], dict[tuple[str, str], float], dict[str, Vectors]]:
     """Median seconds of one run of each, in turns; matrix products a second in GFLOP; what each answered."""
-    runs = {name: one.ready(example) for name, one in works.items()}
+    together = len(example) < ALONE_FROM
+    loaded = {name: one.load()(example) for name, one in works.items()} if together else {}
     products = {matrix: multiply(*matrix) for matrix in {one.matrix for one in works.values()}}
-    for product in products.values():
-        product()
-    answers = {name: work() for name, work in runs.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    seconds: dict[str, list[float]] = {name: [] for name in works}
     matrix_s: dict[tuple[str, str], list[float]] = {matrix: [] for matrix in products}
-    with progress("racing", turns) as bar:
-        for _ in range(turns):
-            for matrix, product in products.items():
-                matrix_s[matrix].append(_seconds(product))
-            for name, work in runs.items():
-                seconds[name].append(_seconds(work))
-            bar.advance()
+    answers: dict[str, Vectors] = {}
+    with progress("racing", turns * len(works)) as bar:
+        for turn in range(turns):
+            for name, one in works.items():
+                run = loaded.get(name) or one.load()(example)
+                if turn == 0 or not together:
+                    products[one.matrix]()
+                    answers[name] = run()
+                matrix_s[one.matrix].append(_seconds(products[one.matrix]))
+                seconds[name].append(_seconds(run))
+                bar.advance()
     rates = {matrix: matrix_gflop() / float(np.median(found)) for matrix, found in matrix_s.items()}
     return {name: float(np.median(found)) for name, found in seconds.items()}, rates, answers
 
@@ -234,10 +261,10 @@ def judged(works: Mapping[str, Contestant], walkers: Tensor, batch: int) -> dict
     spare = -len(windows) % batch  # graphs of a fixed batch are fed whole ones
     whole = torch.cat([windows, windows[:1].expand(spare, *windows.shape[1:])])
     parts = [whole[first : first + batch] for first in range(0, len(whole), batch)]
-    vectors = {
-        name: np.concatenate([one.ready(part)() for part in parts])[: len(windows)]
-        for name, one in works.items()
-    }
+    vectors: dict[str, Vectors] = {}
+    for name, one in works.items():
+        place = one.load()
+        vectors[name] = np.concatenate([place(part)() for part in parts])[: len(windows)]
     figures: dict[str, Figure] = {"judged_by_people": people}
     for name, found in vectors.items():
         first, again = found.reshape(people, visits, -1).swapaxes(0, 1)[:2]

@@ -33,6 +33,7 @@ def told(*flags: str) -> argparse.Namespace:
 
 def test_every_contestant_answers_the_same_person(net: GaitNet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines_race, "net_of", lambda arguments: net)
+    monkeypatch.setattr(engines_race, "ALONE_FROM", 3)
     flags = ("--batch", "1", "--batch", "3", "--turns", "1", "--people", "4", "--threads", "1")
     result = engines.run(told(*flags))
     figures = result.figures
@@ -65,7 +66,7 @@ def test_the_gpus_contestants_are_the_same_graph(
     example = net.example(2, 30)
     exact = net.vector(net(example)).detach().numpy()
     for name, bound in (("f32", 1e-5), ("f16", 0.02), ("bf16", 0.1)):
-        answer = works[f"cuda_eager_{name}"].ready(example)()
+        answer = works[f"cuda_eager_{name}"].load()(example)()
         assert answer.dtype == np.float32
         assert np.abs(answer - exact).max() < bound
 
@@ -77,7 +78,7 @@ def test_a_wrong_neighbour_costs_rank_one(net: GaitNet) -> None:
 
     def of(vectors: np.ndarray) -> engines_race.Contestant:
         return engines_race.Contestant(
-            lambda part: lambda: vectors[part[:, 0, 0].int().numpy()], ("cpu", "f32")
+            lambda: lambda part: lambda: vectors[part[:, 0, 0].int().numpy()], ("cpu", "f32")
         )
 
     walkers = torch.arange(4).reshape(2, 2, 1, 1).float()
