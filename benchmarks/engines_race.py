@@ -27,6 +27,7 @@ from engines.runtimes.choose import choose, load_net
 from engines.runtimes.net import Net, NetOptions
 from engines.runtimes.onnxruntime_runtime import OnnxRuntimeNet
 from engines.runtimes.openvino_runtime import OpenVinoNet
+from engines.runtimes.torch_runtime import exact_floats
 from gait.inputs import prepare
 from gait.models import registry
 from gait.models.checkpoints import load
@@ -135,6 +136,7 @@ def contestants(net: GaitNet, window: Path, batch: int, threads: int) -> dict[st
 
 def on_gpu(net: GaitNet, window: Path, rows: int) -> dict[str, Contestant]:
     """torch on the GPU, eager, compiled and as CUDA graphs, in each precision; TensorRT where it is there."""
+    exact_floats()
     works = {
         f"cuda_{speed}_{precision}": in_torch(net, "cuda", precision, mode)
         for precision in TYPES

@@ -138,6 +138,10 @@ def _parse(api: Any, network: trt.INetworkDefinition, logger: Any, onnx: Path) -
 
 def _configure(api: Any, config: trt.IBuilderConfig, options: BuildOptions) -> None:
     config.set_memory_pool_limit(api.MemoryPoolType.WORKSPACE, options.workspace_bytes)
+    # On by default: it would compute what the ONNX calls f32 with mantissas of 10 bits.
+    tf32 = getattr(api.BuilderFlag, "TF32", None)
+    if tf32 is not None:
+        config.clear_flag(tf32)
     if options.version_compatible:
         config.set_flag(api.BuilderFlag.VERSION_COMPATIBLE)
         # The engine brings no runtime of its own, which would be code of somebody else's to load.

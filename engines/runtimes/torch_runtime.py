@@ -88,6 +88,8 @@ class TorchNet(LoadedNet):
             raise ResourceError(
                 f"torch has no device {device!r} here", where=str(path), wanted="CPU or cuda"
             ) from error
+        if self._device.type == "cuda":
+            exact_floats()
         graph = _read(path).graph
         held = {tensor.name for tensor in graph.initializer}
         given = [value for value in graph.input if value.name not in held]
@@ -160,6 +162,12 @@ class TorchNet(LoadedNet):
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
         return tensor.to(self._type) if tensor.is_floating_point() else tensor
+
+
+def exact_floats() -> None:
+    """f32 on a GPU in f32: cuDNN's convolutions would round to mantissas of 10 bits unless told."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _read(path: Path) -> onnx.ModelProto:

@@ -34,6 +34,7 @@ class Flags(enum.IntEnum):
 class BuilderFlag(enum.IntEnum):
     """As TensorRT 11 has them: no FP16, no INT8."""
 
+    TF32 = 7
     VERSION_COMPATIBLE = 13
     EXCLUDE_LEAN_RUNTIME = 14
 
@@ -139,6 +140,9 @@ class Recorder:
 
     def set_flag(self, flag: BuilderFlag) -> None:
         self.log.add("set_flag", flag.name)
+
+    def clear_flag(self, flag: BuilderFlag) -> None:
+        self.log.add("clear_flag", flag.name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("hardware_compatibility_level", "progress_monitor"):

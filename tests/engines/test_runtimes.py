@@ -15,7 +15,7 @@ from engines.export import export_onnx
 from engines.runtimes import choose
 from engines.runtimes.choose import Choice, load_net
 from engines.runtimes.net import FREE, NetOptions, PixelInput
-from engines.runtimes.torch_runtime import TorchNet
+from engines.runtimes.torch_runtime import TorchNet, exact_floats
 from gait.models import registry
 from stream.errors import ConfigError, GaitwayError, ResourceError, WeightsError
 from tests.engines.small_nets import doubling, save
@@ -125,6 +125,26 @@ def rectified(path: Path, weights: dict[str, np.ndarray], limit: float = 0.0) ->
 def test_a_device_that_is_not_there_is_said(small: Path, runtime: str, device: str, said: str) -> None:
     with pytest.raises((ConfigError, ResourceError), match=said):
         load_net(small, runtime, ONE, device=device)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("speed", ["eager", "compiled", "graphs"])
+def test_on_a_real_gpu_torch_answers_as_on_the_processor(speed: str, tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("torch finds no NVIDIA GPU")
+    weights = {"weights": np.random.default_rng(0).random((2, 1, 1, 1), np.float32)}
+    path = rectified(tmp_path / "net.onnx", weights)
+    image = {"image": np.random.default_rng(1).random((1, 1, 2, 2), np.float32)}
+    exact = TorchNet(path, ONE).run(image)["answer"]
+    net = TorchNet(path, ONE, device="cuda", speed=speed)
+    for _ in range(3):
+        np.testing.assert_allclose(net.run(image)["answer"], exact, rtol=1e-6)
+
+
+def test_floats_on_a_gpu_are_whole() -> None:
+    exact_floats()
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def short_of_memory(net: TorchNet, most: int) -> list[int]:

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from engines.parity import relative_error
 from engines.runtimes import choose, tensorrt_runtime
+from engines.runtimes.choose import load_net
 from engines.runtimes.cuda import Cuda, Gpu, NoGpu, OutOfGpuMemoryError, find_gpu, gpu_in_words
 from engines.runtimes.engine_file import Sidecar, sidecar_of
 from engines.runtimes.net import NetOptions
 from engines.runtimes.tensorrt_build import WORKSPACE_BYTES, Builder, BuildOptions
 from engines.runtimes.tensorrt_operators import check_operators, precision_of
 from engines.runtimes.tensorrt_runtime import TensorRtNet, load_tensorrt
+from engines.tflite_to_onnx import convert
+from engines.weights import POSE_LANDMARKS, ensure
 from stream.errors import ConfigError, ResourceError, WeightsError
 from tests.engines.fake_tensorrt import DataType, FakeCudaApi, FakeTensorRt
 from tests.engines.small_nets import doubling, save
@@ -48,6 +52,7 @@ def test_an_engine_is_built_by_these_calls_in_this_order(onnx_path: Path, versio
         ("parse", True),
         ("create_builder_config",),
         ("set_memory_pool_limit", "workspace", WORKSPACE_BYTES),
+        ("clear_flag", "TF32"),
         ("create_timing_cache", b""),
         ("set_timing_cache", "cache:", False),
         ("create_optimization_profile",),
@@ -69,8 +74,9 @@ def test_compatible_engines_bring_no_runtime_and_their_progress_is_told(onnx_pat
     options = BuildOptions((1, 2, 4), 1 << 20, version_compatible=True, hardware_compatible=True)
     builder = Builder(api, GPU, lambda *step: told.append(step))
     builder.engine(onnx_path, onnx_path.with_suffix(".engine"), options)
-    assert api.log[5:9] == [
+    assert api.log[5:10] == [
         ("set_memory_pool_limit", "workspace", 1 << 20),
+        ("clear_flag", "TF32"),
         ("set_flag", "VERSION_COMPATIBLE"),
         ("set_flag", "EXCLUDE_LEAN_RUNTIME"),
         ("hardware_compatibility_level", "ampere+"),
@@ -345,13 +351,31 @@ def test_auto_takes_tensorrt_where_all_of_it_is_there(monkeypatch: pytest.Monkey
         choose.choose()
 
 
-@pytest.mark.gpu
-def test_on_a_real_gpu_an_engine_doubles(onnx_path: Path) -> None:
+def gpu_and_tensorrt() -> None:
     found = find_gpu()
     if isinstance(found, NoGpu):
         pytest.skip(f"no GPU: {found.reason}")
     if choose.installed("tensorrt") is None:
         pytest.skip("tensorrt is not installed")
+
+
+@pytest.mark.gpu
+def test_on_a_real_gpu_the_landmark_net_answers_as_on_the_processor(tmp_path: Path) -> None:
+    gpu_and_tensorrt()
+    source = ensure(POSE_LANDMARKS)
+    path = convert(source, tmp_path / "landmarks.onnx")
+    pixels = np.random.default_rng(0).random((1, 256, 256, 3), np.float32)
+    exact = load_net(source, "openvino", NetOptions(threads=1)).run({"input_1": pixels})
+    net = load_tensorrt(path, NetOptions(), build=BuildOptions((1, 1, 2)))
+    answer = net.run({"input_1": pixels})
+    net.close()
+    for name, values in exact.items():
+        assert relative_error(answer[name], values) < 1e-3
+
+
+@pytest.mark.gpu
+def test_on_a_real_gpu_an_engine_doubles(onnx_path: Path) -> None:
+    gpu_and_tensorrt()
     net = load_tensorrt(onnx_path, NetOptions(batch=0), build=USUAL)
     for _ in range(3):
         assert np.array_equal(net.run({"image": IMAGE})["doubled"], 2 * IMAGE)
