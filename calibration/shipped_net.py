@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
+from calibration.perceived_walkers import PerceivedSet, PerceivedWalkers
 from calibration.shipped_scores import write_score_map
 from engines.export import check_parity, export_onnx
 from gait.data.prepare import prepare as prepare_data
@@ -31,6 +33,11 @@ from stream.errors import GaitwayError, WeightsError
 
 COHORT_WALKERS: Final = WalkerSet(people=256, first=70_000_000, sequences=1, side_share=0.7)
 """Nobody with such a seed is trained on or tested."""
+MAKERS: Final[dict[str, Callable[..., Any]]] = {
+    "walkers": TrainingWalkers,
+    "perceived": PerceivedWalkers,
+    "tests": TestWalkers,
+}
 
 
 def main(argv: list[str]) -> int:
@@ -40,11 +47,11 @@ def main(argv: list[str]) -> int:
         if arguments.job == "ship":
             ship(arguments.run)
         else:
-            usual = WalkerSet() if arguments.job == "walkers" else TestWalkers().chosen
+            make = MAKERS[arguments.job]
+            usual = make().chosen
             chosen = msgspec.structs.replace(
                 usual, people=arguments.people or usual.people, first=arguments.first or usual.first
             )
-            make = TrainingWalkers if arguments.job == "walkers" else TestWalkers
             generate(make(chosen), chosen, arguments.job, arguments.folder, arguments.workers)
     except GaitwayError as error:
         _tell(str(error))
@@ -55,7 +62,11 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m calibration.shipped_net", description=__doc__)
     jobs = parser.add_subparsers(dest="job", required=True)
-    for job, what in (("walkers", "to train on"), ("tests", "to test with: 8 views, bags, coats")):
+    for job, what in (
+        ("walkers", "to train on"),
+        ("perceived", "in colour, seen by perception, to train on as well"),
+        ("tests", "to test with: 8 views, bags, coats"),
+    ):
         make = jobs.add_parser(job, help=f"generate walkers {what}")
         make.add_argument("folder", type=Path)
         make.add_argument("--people", type=int, default=0, help="how many (default: as many as were used)")
@@ -66,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def generate(
-    preparation: Preparation, chosen: WalkerSet, kind: str, folder: Path, workers: int | None = None
+    preparation: Preparation,
+    chosen: WalkerSet | PerceivedSet,
+    kind: str,
+    folder: Path,
+    workers: int | None = None,
 ) -> None:
     """A prepared data set in ``folder``; a stopped run is taken up again."""
     settings = msgspec.json.encode((kind, chosen)).decode()
@@ -90,7 +105,7 @@ def ship(run: Path, stem: Path = STEM) -> None:
 
 
 def _tell_progress(done: int, total: int) -> None:
-    if done % 100 == 0 or done == total:
+    if done % 20 == 0 or done == total:
         _tell(f"{done} of {total}")
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from commands.cli import add_json_argument, add_override_argument, err, print_json, progress, say
 from commands.extras import needing_extra
 from commands.settings import load_settings
+from gait.data.joined import Joined, opened
 from gait.data.kinds import preparation_of
 from gait.data.opengait import SILHOUETTES
 from gait.data.prepare import prepare
@@ -95,7 +96,7 @@ def read_config(path: Path, overrides: list[str], *, warn: bool = True) -> Trans
     return found
 
 
-def open_data(found: Translated, arguments: argparse.Namespace, out: Path) -> DataSet:
+def open_data(found: Translated, arguments: argparse.Namespace, out: Path) -> DataSet | Joined:
     """The prepared data; a tree that a foreign config names is prepared below ``out`` first."""
     root = arguments.data or found.config.data.root
     if not root:
@@ -103,7 +104,7 @@ def open_data(found: Translated, arguments: argparse.Namespace, out: Path) -> Da
             "names no data", where=str(arguments.config), fix="Set data.root, or pass --data FOLDER"
         )
     if (Path(root) / INDEX).exists() or not found.partition:
-        return DataSet.open(root)
+        return opened(root, () if arguments.data else found.config.data.also)
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ConfigError(
             "several processes cannot prepare one data set", where=root, fix="Run `prepare` first"

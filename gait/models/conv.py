@@ -123,9 +123,18 @@ class ConvNet(GaitNet):
         stages: Tensor = self.layer4(self.layer3(self.layer2(hidden)))
         return stages
 
-    def forward(self, frames: Tensor, valid: Tensor | None = None) -> Features:
-        """``frames`` (N, T, C, H, W) in [0, 1]; frames not ``valid`` (N, T) never enter the maximum."""
-        return run_head(pool_time(self.maps(frames), valid), self.FCs, self.BNNecks)
+    def forward(self, frames: Tensor, valid: Tensor | None = None, runs: int = 1) -> Features:
+        """``frames`` (N, T, C, H, W) in [0, 1]; frames not ``valid`` (N, T) never enter the maximum.
+
+        ``runs``: the T frames are so many segments of equal length, each with its own ends, and the maximum
+        is over all of them, as of a track with gaps.
+        """
+        pieces = frames.reshape(frames.shape[0] * runs, -1, *frames.shape[2:])
+        within = None if valid is None else valid.reshape(len(pieces), -1)
+        pooled = pool_time(self.maps(pieces), within)
+        if runs > 1:
+            pooled = pooled.reshape(-1, runs, *pooled.shape[1:]).amax(dim=1)
+        return run_head(pooled, self.FCs, self.BNNecks)
 
     def flat(self, frames: int, which: Which = "embed_1") -> nn.Module:
         """(N * T, C, H, W) -> (N, P * C)."""

@@ -17,7 +17,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
 
-ClipKind = Literal["contiguous", "ordered", "unordered", "every_nth", "contiguous_with_drops"]
+ClipKind = Literal["contiguous", "ordered", "unordered", "every_nth", "contiguous_with_drops", "runs"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Reported = Literal["last", "best"]
 
@@ -34,12 +34,14 @@ class ModelSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class DataSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The prepared data and who takes part.
 
-    ``root``: a folder that `prepare` wrote. ``validation_share`` of the training people is held out where the
-    partition names no validation people; test people are never touched. ``workers`` prepare batches beside
-    the training process, 0 for none. Sequences shorter than ``shortest`` frames are left out.
+    ``root``: a folder that `prepare` wrote; ``also``: more of them, trained on as one with it.
+    ``validation_share`` of the training people is held out where the partition names no validation people;
+    test people are never touched. ``workers`` prepare batches beside the training process, 0 for none.
+    Sequences shorter than ``shortest`` frames are left out.
     """
 
     root: str = ""
+    also: tuple[str, ...] = ()
     validation_share: Share = 0.1
     shortest: Count = 1
     workers: Annotated[int, Meta(ge=0, le=256)] = 0
@@ -48,13 +50,24 @@ class DataSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class ClipSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which frames of a sequence a clip takes; see gait/training/sampling.py for each kind.
 
-    ``stride`` is every_nth's, ``dropped`` contiguous_with_drops': the two readings of "interval 4".
+    ``stride`` is every_nth's, ``dropped`` contiguous_with_drops': the two readings of "interval 4". ``runs``
+    is how many pieces the kind of that name takes; ``frames`` is what they have together.
     """
 
     kind: ClipKind = "contiguous_with_drops"
     frames: Annotated[int, Meta(ge=1, le=4096)] = 30
     stride: Annotated[int, Meta(ge=1, le=1000)] = 4
     dropped: Annotated[int, Meta(ge=0, le=1000)] = 4
+    runs: Annotated[int, Meta(ge=1, le=64)] = 2
+
+    def __post_init__(self) -> None:
+        if self.kind == "runs" and self.frames % self.runs:
+            raise ValueError(f"{self.frames} frames are not {self.runs} runs of the same length")
+
+    @property
+    def pieces(self) -> int:
+        """How many stretches of time a clip is of; what lies between two of them was not seen."""
+        return self.runs if self.kind == "runs" else 1
 
 
 class SamplerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

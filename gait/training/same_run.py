@@ -14,7 +14,7 @@ from stream.errors import ConfigError
 
 # What may differ when a run is taken up again: where it runs and how often it speaks, not what it computes.
 FREE: Final = {
-    "data": ("root", "workers"),
+    "data": ("root", "also", "workers"),
     "trainer": (
         "device",
         "threads",

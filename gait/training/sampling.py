@@ -50,6 +50,19 @@ def contiguous(have: int, rng: np.random.Generator, *, want: int = CLIP_FRAMES) 
     return contiguous_with_drops(have, rng, want=want, dropped=0)
 
 
+def in_runs(have: int, rng: np.random.Generator, *, want: int = CLIP_FRAMES, runs: int = 2) -> Indices:
+    """``runs`` stretches of ``want / runs`` frames in a row, one from each part of the sequence, in order.
+
+    Motion within a stretch, and postures from all over the walk, at the cost of few frames. A sequence too
+    short for that is repeated.
+    """
+    _check(have, want, runs)
+    each = want // runs
+    room = max(have - each * runs, 0)
+    starts = np.sort(rng.integers(0, room + 1, runs)) + each * np.arange(runs)
+    return np.asarray((starts[:, None] + np.arange(each)).ravel() % have, np.int64)
+
+
 def ordered(have: int, rng: np.random.Generator, *, want: int = CLIP_FRAMES) -> Indices:
     """``want`` frames anywhere in the sequence, in order; drawn again and again from a shorter one."""
     return np.sort(unordered(have, rng, want=want))
@@ -75,6 +88,8 @@ def clip(section: ClipSection, have: int, rng: np.random.Generator) -> Indices:
         return every_nth(have, rng, want=section.frames, stride=section.stride)
     if section.kind == "contiguous_with_drops":
         return contiguous_with_drops(have, rng, want=section.frames, dropped=section.dropped)
+    if section.kind == "runs":
+        return in_runs(have, rng, want=section.frames, runs=section.runs)
     simple = {"contiguous": contiguous, "ordered": ordered, "unordered": unordered}
     return simple[section.kind](have, rng, want=section.frames)
 

@@ -9,14 +9,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from gait.models.conv import ConvNet
 from gait.models.family import Features, GaitNet
 from gait.training.batches import Batch
 from gait.training.build import TYPES, compiled
-from gait.training.config import TrainingConfig
+from gait.training.config import ClipSection, TrainingConfig
 from gait.training.objective import Objective
 from gait.training.parallel import Processes
 from gait.training.schedules import Pace, make_optimizer, set_pace
-from stream.errors import MessageError
+from stream.errors import ConfigError, MessageError
 
 # A scale this small means that fp16 overflows whatever is done: the run itself diverges.
 SMALLEST_SCALE = 1.0
@@ -30,6 +31,19 @@ class Done:
     parts: dict[str, float]
 
 
+def pieces_of(net: GaitNet, clip: ClipSection) -> dict[str, int]:
+    """What a net is told of clips that are several stretches of time; raises ConfigError for what cannot."""
+    if clip.pieces == 1:
+        return {}
+    if not isinstance(net, ConvNet):
+        raise ConfigError(
+            f"{net.family} takes a clip as one stretch of time",
+            where="sampler.clip.kind",
+            wanted="contiguous, or a convolutional family",
+        )
+    return {"runs": clip.pieces}
+
+
 class Stepper:
     """Moves the net's weights by one batch at a time."""
 
@@ -38,6 +52,7 @@ class Stepper:
     ) -> None:
         self.objective, self.processes, self.net = objective, processes, net
         self.clip_norm = config.optimizer.clip_norm
+        self.pieces = pieces_of(net, config.sampler.clip)
         self.kind = TYPES[config.trainer.precision]
         device = processes.device
         self.scaler = torch.GradScaler(device.type, enabled=self.kind is torch.float16)
@@ -51,7 +66,7 @@ class Stepper:
         device = self.processes.device
         frames, labels = (part.to(device, non_blocking=True) for part in batch)
         with torch.autocast(device.type, self.kind, enabled=self.kind is not torch.float32):
-            features: Features = self.trained(frames)
+            features: Features = self.trained(frames, **self.pieces)
         loss = self.objective(*self.processes.whole(features, labels))
         value = float(loss.total.detach())
         self._check(value, step)

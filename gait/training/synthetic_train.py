@@ -21,22 +21,31 @@ import yaml
 from torch import Tensor
 from torch.nn import functional
 
-from gait.data.store import DataSet
+from gait.data.joined import opened
 from gait.models.family import Features
 from gait.training.build import arithmetic
 from gait.training.config import LossSection, TrainingConfig
 from gait.training.loop import Run
 from gait.training.objective import BatchLoss, Objective
 from gait.training.parallel import joined
+from gait.training.people import Source
 from gait.training.synthetic_targets import targets
 from stream.errors import ConfigError, GaitwayError
 
 TARGET_WEIGHT: Final = 4.0
 """Times 1 minus the cosine, which falls from 1 to about a half; contrast falls from 5.7 to about 4."""
+PLACE_WEIGHT, PLACE_SCALE = 1.0, 20.0
+"""Cosines to other walkers' places spread by about 0.1, so 20 of them are 2."""
+LIKENESS_WEIGHT, LIKENESS_TEMPERATURE = 0.5, 0.07
 
 
 class WalkerObjective(Objective):
-    """The config's losses after the neck, and the distance to where each walker belongs."""
+    """The config's losses after the neck, and where each walker belongs.
+
+    ``target``: the distance to that place, strip by strip. ``place``: which of all walkers' places the whole
+    vector points to. ``likeness``: contrast of whole vectors, by the mean strip cosine by which people are
+    told apart in life; of it strips learn to know different things.
+    """
 
     def __init__(self, section: LossSection, towards: Tensor) -> None:
         super().__init__(section)
@@ -47,10 +56,26 @@ class WalkerObjective(Objective):
         found = super().__call__(replace(features, embed_1=features.embed_2), labels)
         unit = functional.normalize(features.embed_2.float(), dim=1)
         off = 1 - (unit * self.towards[labels]).sum(dim=1).mean()
-        return BatchLoss(found.total + TARGET_WEIGHT * off, {**found.parts, "target": float(off.detach())})
+        whole = unit.flatten(1) / unit.shape[2] ** 0.5
+        places = self.towards.flatten(1) / unit.shape[2] ** 0.5
+        where = functional.cross_entropy(PLACE_SCALE * whole @ places.T, labels)
+        alike = mixed_up(whole @ whole.T / LIKENESS_TEMPERATURE, labels)
+        total = found.total + TARGET_WEIGHT * off + PLACE_WEIGHT * where + LIKENESS_WEIGHT * alike
+        told = {"target": off, "place": where, "likeness": alike}
+        return BatchLoss(total, found.parts | {name: float(part.detach()) for name, part in told.items()})
 
 
-def train(config: TrainingConfig, data: DataSet, out: Path, *, resume: bool = False) -> None:
+def mixed_up(scores: Tensor, labels: Tensor) -> Tensor:
+    """Minus the mean log share that one's own have of all others, by ``scores`` (N, N); the lonely are left out."""
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    own = (labels[:, None] == labels[None, :]) & ~itself
+    shares = scores - torch.logsumexp(scores.masked_fill(itself, -torch.inf), dim=1, keepdim=True)
+    count = own.sum(dim=1)
+    mean = torch.where(own, shares, 0.0).sum(dim=1) / count.clamp_min(1)
+    return -mean[count > 0].sum() / max(int((count > 0).sum()), 1)
+
+
+def train(config: TrainingConfig, data: Source, out: Path, *, resume: bool = False) -> None:
     """As ``gait.training.loop.train``, with the losses after the neck."""
     with (
         joined(config.trainer.device) as processes,
@@ -75,7 +100,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         config = _read(arguments.config)
-        data = DataSet.open(arguments.data or config.data.root)
+        data = opened(arguments.data or config.data.root, () if arguments.data else config.data.also)
         train(config, data, arguments.out or Path("runs") / arguments.config.stem, resume=arguments.resume)
     except GaitwayError as error:
         sys.stderr.write(f"{error}\n")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gait.training.config import ClipSection
-from gait.training.sampling import clip, contiguous_with_drops, every_nth, unordered, whole
+from gait.training.sampling import clip, contiguous_with_drops, every_nth, in_runs, unordered, whole
 from stream.errors import ConfigError
 
 lengths = st.integers(1, 400)
@@ -40,6 +40,27 @@ def test_a_short_sequence_is_repeated(have: int, seed: int) -> None:
     assert len(chosen) == 30
     assert chosen.min() >= 0
     assert chosen.max() < have
+
+
+@given(st.integers(12, 400), seeds)
+def test_runs_are_in_a_row_and_do_not_overlap(have: int, seed: int) -> None:
+    chosen = in_runs(have, np.random.default_rng(seed), want=12, runs=3).reshape(3, 4)
+    assert (np.diff(chosen, axis=1) == 1).all()
+    assert (np.diff(chosen[:, 0]) >= 4).all()
+    assert chosen.min() >= 0
+    assert chosen.max() < have
+
+
+@given(st.integers(1, 11), seeds)
+def test_runs_of_a_short_sequence_are_repeated(have: int, seed: int) -> None:
+    chosen = in_runs(have, np.random.default_rng(seed), want=12, runs=3)
+    assert len(chosen) == 12
+    assert chosen.max() < have
+
+
+def test_runs_that_do_not_divide_a_clip_are_refused() -> None:
+    with pytest.raises(ValueError, match="13 frames are not 2 runs"):
+        ClipSection(kind="runs", frames=13, runs=2)
 
 
 def test_every_start_and_every_drop_occurs() -> None:

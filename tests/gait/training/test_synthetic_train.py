@@ -15,7 +15,7 @@ from gait.training.config import ContrastSection, LossSection
 from gait.training.synthetic import TrainingWalkers, WalkerSet
 from gait.training.synthetic_box import cohort, without_classifier
 from gait.training.synthetic_targets import targets
-from gait.training.synthetic_train import TARGET_WEIGHT, WalkerObjective, main
+from gait.training.synthetic_train import TARGET_WEIGHT, WalkerObjective, main, mixed_up
 
 FEW = WalkerSet(people=4, sequences=2, frames=8)
 PEOPLE = tuple(str(FEW.first + k) for k in range(FEW.people))
@@ -61,9 +61,20 @@ def test_who_points_where_they_belong_pays_nothing_for_it() -> None:
     bad = objective(features(-towards[labels]), labels)
     assert good.parts["target"] == pytest.approx(0.0, abs=1e-5)
     assert bad.parts["target"] == pytest.approx(2.0, abs=1e-5)
-    assert float(good.total) == pytest.approx(good.parts["supervised_contrastive"], abs=1e-4)
-    gained = float(bad.total) - bad.parts["supervised_contrastive"]
-    assert gained == pytest.approx(2 * TARGET_WEIGHT, abs=1e-3)
+    assert good.parts["place"] < 0.1, "everybody's own place is the nearest"
+    assert bad.parts["place"] > 10
+    assert bad.parts["likeness"] == pytest.approx(good.parts["likeness"], abs=1e-4), "alike among themselves"
+    assert float(bad.total) - float(good.total) > 2 * TARGET_WEIGHT - 1e-3
+
+
+def test_likeness_costs_what_strangers_take_from_ones_own() -> None:
+    labels = torch.tensor([0, 0, 1, 1])
+    apart = torch.where(labels[:, None] == labels[None, :], 1.0, -1.0)
+    assert float(mixed_up(20 * apart, labels)) == pytest.approx(0.0, abs=1e-6)
+    # All alike: one of three others is one's own.
+    assert float(mixed_up(torch.ones(4, 4), labels)) == pytest.approx(np.log(3), abs=1e-6)
+    # Who is alone in the batch has nobody to be told from strangers by.
+    assert float(mixed_up(torch.ones(3, 3), torch.tensor([0, 0, 1]))) == pytest.approx(np.log(2), abs=1e-6)
 
 
 def test_a_run_ends_with_a_net_that_can_be_put_into_the_box(data: Path, tmp_path: Path) -> None:
@@ -75,6 +86,17 @@ def test_a_run_ends_with_a_net_that_can_be_put_into_the_box(data: Path, tmp_path
     assert vectors.shape == (2, 16 * 8)
     np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float32), axis=1), 1.0, atol=2e-3)
     assert len(DataSet.open(data)) == 8
+
+
+def test_two_sets_are_trained_on_as_one(data: Path, tmp_path: Path) -> None:
+    more = msgspec.structs.replace(FEW, people=2, first=FEW.first + FEW.people)
+    prepare("walkers", TrainingWalkers(more), tmp_path / "more", workers=1)
+    config, out = tmp_path / "both.yaml", tmp_path / "run"
+    both = f"data: {{ validation_share: 0.0, root: {data}, also: [{tmp_path / 'more'}] }}"
+    config.write_text(SHORT.replace("data: { validation_share: 0.0 }", both))
+    assert main([str(config), "--out", str(out)]) == 0
+    report = msgspec.json.decode((out / "report.json").read_bytes())
+    assert (report["training_people"], report["training_sequences"]) == (6, 12)
 
 
 def test_a_config_that_is_none_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
