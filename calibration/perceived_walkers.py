@@ -21,7 +21,7 @@ import numpy as np
 
 from calibration.in_process import OneFrame
 from engines.perceive import PerceiveStage, Perception
-from gait.body import Body, body_of
+from gait.body import body_of
 from gait.data.errors import DataError
 from gait.data.records import Entry, Partition
 from gait.data.source import Found, Listing, Loaded, make_walk
@@ -33,7 +33,7 @@ from gait.walkers.scene import Scene, Walker
 from gait.walkers.seeds import stream
 from gait.walkers.variation import as_walked
 from gait.walkers.views import sample_view
-from stream.messages import FrameRef, FrameToken, People
+from stream.messages import Body, FrameRef, FrameToken, People
 
 SIZE: Final = (480, 270)
 """People are 46 to 190 pixels tall in it: as far from the camera as a silhouette is still one."""
@@ -48,7 +48,7 @@ MARGIN_S: Final = 0.3
 class PerceivedSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``people`` from seed ``first`` on, ``sequences`` of about ``frames`` of each; see ``WalkerSet``."""
 
-    people: int = 160
+    people: int = 100
     first: int = 12_000_000
     sequences: int = 4
     frames: int = 24

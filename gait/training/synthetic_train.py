@@ -66,7 +66,7 @@ class WalkerObjective(Objective):
 
 
 def mixed_up(scores: Tensor, labels: Tensor) -> Tensor:
-    """Minus the mean log share that one's own have of all others, by ``scores`` (N, N); the lonely are left out."""
+    """Minus the mean log share of one's own among all others, by ``scores`` (N, N)."""
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     own = (labels[:, None] == labels[None, :]) & ~itself
     shares = scores - torch.logsumexp(scores.masked_fill(itself, -torch.inf), dim=1, keepdim=True)
