@@ -64,26 +64,41 @@ class Reliability:
     expected_error: float
 
 
-def fit_score_map(labelled: LabelledScores, model: str, fitted_on: str) -> ScoreMap:
-    """The map that makes the labels likeliest; raises ConfigError where too few people stand behind them."""
+def fit_score_map(
+    labelled: LabelledScores, model: str, fitted_on: str, *, normalised: bool = False
+) -> ScoreMap:
+    """The map that makes the labels likeliest; raises ConfigError where too few people stand behind them.
+
+    ``normalised``: the scores were told against a cohort and are taken as they are.
+    """
     _refuse_few(labelled)
     targets = _softened(labelled)
     weights = np.where(labelled.same, 0.5 / labelled.same.sum(), 0.5 / (~labelled.same).sum())
 
+    stretched = labelled.scores if normalised else fisher(labelled.scores)
+
     def loss(parameters: Floats) -> float:
-        logits = _logits(parameters, labelled)
+        logits = _logits(parameters, stretched, labelled.samples)
         likely = targets * np.logaddexp(0.0, -logits) + (1 - targets) * np.logaddexp(0.0, logits)
         return float((weights * likely).sum())
 
-    stretched = fisher(labelled.scores)
     middle = float(stretched[labelled.same].mean() + stretched[~labelled.same].mean()) / 2
     bounds = [(None, None), (0.0, np.log(MAX_SLOPE)), (0.0, MAX_HALF_SAMPLES)]
-    found = minimize(loss, np.array([-10.0 * middle, np.log(10.0), 10.0]), method="L-BFGS-B", bounds=bounds)
+    steep = 1.5 if normalised else 10.0
+    start = np.array([-steep * middle, np.log(steep), 10.0])
+    found = minimize(loss, start, method="L-BFGS-B", bounds=bounds)
     intercept, log_slope, half = (float(value) for value in found.x)
     pairs = len(labelled.scores)
     slope = float(np.exp(log_slope))
     return ScoreMap(
-        model, round(intercept, 4), round(slope, 4), round(half, 2), labelled.people, pairs, fitted_on
+        model,
+        round(intercept, 4),
+        round(slope, 4),
+        round(half, 2),
+        labelled.people,
+        pairs,
+        fitted_on,
+        normalised=normalised,
     )
 
 
@@ -129,10 +144,9 @@ def probabilities(score_map: ScoreMap, labelled: LabelledScores) -> Floats:
     return chances
 
 
-def _logits(parameters: Floats, labelled: LabelledScores) -> Floats:
+def _logits(parameters: Floats, stretched: Floats, samples: Floats) -> Floats:
     intercept, log_slope, half = parameters
-    trust = labelled.samples / (labelled.samples + half)
-    logits: Floats = (intercept + np.exp(log_slope) * fisher(labelled.scores)) * trust
+    logits: Floats = (intercept + np.exp(log_slope) * stretched) * (samples / (samples + half))
     return logits
 
 

@@ -18,21 +18,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from calibration.perceived_walkers import PerceivedSet, PerceivedWalkers
-from calibration.shipped_scores import write_score_map
+from calibration.shipped_scores import write_decision
 from engines.export import check_parity, export_onnx
 from gait.data.prepare import prepare as prepare_data
 from gait.data.source import Preparation
 from gait.models import checkpoints
-from gait.models.weights import COHORT, EMBEDDING, SHIPPED, STEM
+from gait.models.weights import EMBEDDING, SHIPPED, STEM
 from gait.training.synthetic import TestWalkers, TrainingWalkers, WalkerSet
-from gait.training.synthetic_box import cohort, without_classifier
+from gait.training.synthetic_box import without_classifier
 from stream.errors import GaitwayError, WeightsError
 
-COHORT_WALKERS: Final = WalkerSet(people=256, first=70_000_000, sequences=1, side_share=0.7)
-"""Nobody with such a seed is trained on or tested."""
 MAKERS: Final[dict[str, Callable[..., Any]]] = {
     "walkers": TrainingWalkers,
     "perceived": PerceivedWalkers,
@@ -92,7 +89,7 @@ def generate(
 
 
 def ship(run: Path, stem: Path = STEM) -> None:
-    """Weights without the classifier, the graphs that run, the score map, the cohort; raises WeightsError."""
+    """Weights without the classifier, graphs that run, score maps, cohort; raises WeightsError."""
     net = without_classifier(checkpoints.load(run / "model.safetensors"))
     checkpoints.save(net, stem.with_name(f"{stem.name}{SHIPPED.suffix}"))
     written = export_onnx(net, stem, which=EMBEDDING)
@@ -100,8 +97,7 @@ def ship(run: Path, stem: Path = STEM) -> None:
     if not all(one.ok for one in check_parity(net, written, examples, EMBEDDING)):
         raise WeightsError("the exported graphs do not compute what the net does", where=str(stem))
     written.window.unlink()  # the pipeline runs the streaming pair
-    write_score_map(stem)
-    np.save(stem.with_name(f"{stem.name}{COHORT.suffixes[-2]}{COHORT.suffix}"), cohort(net, COHORT_WALKERS))
+    write_decision(stem)
 
 
 def _tell_progress(done: int, total: int) -> None:

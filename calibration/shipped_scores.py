@@ -1,7 +1,8 @@
-"""The shipped net's score map: what a likeness is worth, from walkers whom it was not trained on.
+"""The shipped net's cohort and score maps: what a likeness is worth, from walkers it was not trained on.
 
-Each walker passes twice, on two days, in views a quarter turn apart at most; masks and joints err as our
-perception does. ``python -m calibration.shipped_net ship`` writes the map beside the net.
+The cohort is of people who never pass again: strangers to tell scores against. For the maps each walker
+passes twice, on two days, in views a quarter turn apart at most; masks and joints err as our perception does.
+``python -m calibration.shipped_net ship`` writes all three.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration.scores import LabelledScores, fit_score_map
 from engines.streaming_embedder import StreamingEmbedder
+from gait import decision_norm
+from gait.decision_norm import Cohort, load_cohort, normalised, save_cohort
 from gait.embedder import Vector
-from gait.score_map import BUILT_IN, ScoreMap
+from gait.score_map import BUILT_IN
 from gait.training.synthetic import TESTED_WITH, as_samples, walk_of
 from gait.walkers.conditions import sample_conditions
 from gait.walkers.person import sample_person
@@ -24,36 +28,56 @@ from gait.walkers.seeds import stream
 from gait.walkers.views import sample_view
 from stream.messages import Sample
 
-WALKERS: Final = range(80_000_000, 80_000_060)
-"""Nobody with such a seed is trained on or tested."""
+WALKERS: Final = range(80_000_000, 80_000_200)
+STRANGERS: Final = range(70_000_000, 70_000_300)
+"""Nobody with such seeds is trained on or tested."""
 LENGTHS: Final = (25, 50, 75)
 """Samples that probes rest on: one, two and three seconds."""
 TURN_DEG: Final = 45.0
 
+Vectors = NDArray[np.float32]
 
-def write_score_map(stem: Path, folder: Path = BUILT_IN) -> ScoreMap:
-    """Fit and write the map of the net at ``stem``; raises ConfigError where it cannot be fitted."""
+
+def write_decision(stem: Path, maps: Path = BUILT_IN, cohorts: Path = decision_norm.BUILT_IN) -> None:
+    """Write the cohort and both maps of the net at ``stem``; raises ConfigError where they cannot be fitted."""
     embedder = StreamingEmbedder(stem)
+    model = embedder.model
+    cohorts.mkdir(exist_ok=True)
+    path = cohorts / f"{model.name}.npz"
+    strangers = np.stack([_vectors(embedder, visit(who, 0))[-1] for who in STRANGERS])
+    save_cohort(Cohort(model.digest, strangers), path)
     about = (
         f"{len(WALKERS)} walkers without colours, two visits within {2 * TURN_DEG:.0f} degrees, any clothes"
     )
-    fitted = fit_score_map(labelled(embedder), embedder.model.digest, about)
-    (folder / f"{embedder.model.name}.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n"
+    gallery, probes = seen_twice(embedder)
+    for name, cohort in ((model.name, None), (f"{model.name}.told", load_cohort(path, model.digest))):
+        scores = labelled(gallery, probes, cohort)
+        fitted = fit_score_map(scores, model.digest, about, normalised=cohort is not None)
+        (maps / f"{name}.json").write_bytes(
+            msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n"
+        )
+
+
+def seen_twice(embedder: StreamingEmbedder) -> tuple[Vectors, Vectors]:
+    """(people, D) everybody's first visit, and (people, lengths, D) what the second shows by ``LENGTHS``."""
+    first = [_vectors(embedder, visit(who, 0))[-1] for who in WALKERS]
+    second = [np.stack(_vectors(embedder, visit(who, 1))) for who in WALKERS]
+    return np.stack(first), np.stack(second)
+
+
+def labelled(gallery: Vectors, probes: Vectors, cohort: Cohort | None = None) -> LabelledScores:
+    """Every second visit, at three lengths, against everybody's first; told against a cohort where given."""
+    people, lengths = probes.shape[:2]
+    asked = probes.reshape(people * lengths, -1)
+    scores = (asked @ gallery.T).astype(np.float64)
+    if cohort is not None:
+        scores = normalised(scores, cohort.usual(asked), cohort.usual(gallery))
+    whose = np.repeat(np.arange(people), lengths)
+    same = whose[:, None] == np.arange(people)[None]
+    samples = np.tile(np.array(LENGTHS, np.float64), people)
+    return LabelledScores(
+        scores.ravel(), same.ravel(), np.repeat(samples, people), np.repeat(whose, people).astype(np.intp)
     )
-    return fitted
-
-
-def labelled(embedder: StreamingEmbedder) -> LabelledScores:
-    """Every second visit, at three lengths, against everybody's first."""
-    gallery = np.stack([_vectors(embedder, visit(who, 0))[-1] for who in WALKERS])
-    rows: list[tuple[float, bool, int, int]] = []
-    for whose, who in enumerate(WALKERS):
-        for length, vector in zip(LENGTHS, _vectors(embedder, visit(who, 1)), strict=True):
-            likeness = gallery @ vector
-            rows += [(float(score), other == whose, length, whose) for other, score in enumerate(likeness)]
-    scores, same, samples, owners = (np.array(column) for column in zip(*rows, strict=True))
-    return LabelledScores(scores, same, samples, owners)
 
 
 def visit(who: int, day: int) -> list[Sample]:

@@ -8,7 +8,7 @@ from commands.recogniser import maps_of, recogniser
 from engines.streaming_embedder import StreamingEmbedder
 from gait.data.source import Found
 from gait.embedder import Vector
-from gait.models.weights import COHORT, EMBEDDING, SHIPPED, STEM
+from gait.models.weights import EMBEDDING, SHIPPED, STEM
 from gait.training.synthetic import TESTED_WITH, TestWalkers, as_samples
 
 PEOPLE = 5
@@ -35,14 +35,18 @@ def test_the_files_are_of_one_net_and_small(embedder: StreamingEmbedder) -> None
     assert embedder.model.digest == f"{checkpoints.digest_of(net)[:24]}-{EMBEDDING}"
     assert embedder.model.dimension == 512
     files = list(STEM.parent.glob(f"{STEM.name}*"))
-    assert {path.suffix for path in files} == {".safetensors", ".json", ".onnx", ".npy"}
+    assert {path.suffix for path in files} == {".safetensors", ".json", ".onnx"}
     assert sum(path.stat().st_size for path in files) < 5e6
 
 
-def test_its_cohort_holds_unit_vectors_of_its_own_length(embedder: StreamingEmbedder) -> None:
-    cohort = np.load(COHORT, allow_pickle=False).astype(np.float32)
-    assert cohort.shape[1] == embedder.model.dimension
-    np.testing.assert_allclose(np.linalg.norm(cohort, axis=1), 1.0, atol=5e-3)
+def test_its_cohort_and_the_map_of_told_scores_are_its_own(embedder: StreamingEmbedder) -> None:
+    score_map, told = maps_of(PipelineConfig(embedder="shipped"), embedder.model)
+    assert told is not None
+    cohort, told_map = told
+    assert cohort.model == told_map.model == score_map.model == embedder.model.digest
+    assert cohort.vectors.shape[1] == embedder.model.dimension
+    assert told_map.normalised
+    assert not score_map.normalised
 
 
 def test_one_line_of_the_configuration_chooses_it_with_its_score_map(embedder: StreamingEmbedder) -> None:

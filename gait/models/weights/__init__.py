@@ -8,7 +8,5 @@ from typing import Final, Literal
 STEM: Final = Path(__file__).with_name("silskeletongait-synthetic")
 """The exported streaming pair is ``<STEM>.trunk.onnx`` and ``<STEM>.head.onnx``."""
 SHIPPED: Final = STEM.with_name(f"{STEM.name}.safetensors")
-COHORT: Final = STEM.with_name(f"{STEM.name}.cohort.npy")
-"""float16 (N, 512): one vector each of N walkers whom nobody is, for score normalisation."""
 EMBEDDING: Final[Literal["embed_1", "embed_2"]] = "embed_1"
 """Before the neck, as usual: its losses are taken after it, yet real people are told apart better before."""

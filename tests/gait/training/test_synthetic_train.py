@@ -13,7 +13,7 @@ from gait.models import checkpoints
 from gait.models.family import Features
 from gait.training.config import ContrastSection, LossSection
 from gait.training.synthetic import TrainingWalkers, WalkerSet
-from gait.training.synthetic_box import cohort, without_classifier
+from gait.training.synthetic_box import without_classifier
 from gait.training.synthetic_targets import targets
 from gait.training.synthetic_train import TARGET_WEIGHT, WalkerObjective, main, mixed_up
 
@@ -82,9 +82,11 @@ def test_a_run_ends_with_a_net_that_can_be_put_into_the_box(data: Path, tmp_path
     config.write_text(SHORT)
     assert main([str(config), "--data", str(data), "--out", str(out)]) == 0
     net = without_classifier(checkpoints.load(out / "model.safetensors"))
-    vectors = cohort(net, msgspec.structs.replace(FEW, people=2, sequences=1))
+    assert net.config.classes == 0
+    with torch.inference_mode():
+        vectors = net.vector(net(net.example(2, 3)))
     assert vectors.shape == (2, 16 * 8)
-    np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float32), axis=1), 1.0, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(vectors.numpy(), axis=1), 1.0, atol=2e-3)
     assert len(DataSet.open(data)) == 8
 
 
