@@ -1,15 +1,17 @@
 """``bench calibration``: do told probabilities come true on people whom the map has never seen?
 
-Walkers are the drawn ones of ``gait/sample.py``, clothed and held anew for each visit, through the baseline
-recogniser; the map is fitted on some and judged on others, at galleries of three sizes, half of all probes
-strangers. With ``--usf`` the same on real silhouettes: with a map fitted on other people of that data set
-(in-domain), and with the map that ships, which was fitted on rendered walkers (out-of-domain).
+The net in the box is judged with the cohort and the map that ship, on walkers of the street in any clothes:
+two visits, within a right angle of each other. With ``--embedder baseline`` averaged silhouettes are, on the
+drawn walkers of ``gait/sample.py``, clothed anew for each visit, the map fitted on others of them. Galleries
+are of three sizes, half of all probes strangers. With ``--usf`` the same on real silhouettes: with a map
+fitted on other people of that data set (in-domain), and with what ships, which is made of rendered walkers
+(out-of-domain).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,24 +21,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import BenchResult, Figure
+from calibration import shipped_scores
 from calibration.fitting import fit
 from calibration.scores import reliability
 from calibration.tracks import LabelledTracks
 from commands.cli import Step, progress
-from gait.baseline import BaselineEmbedder
+from commands.config import PipelineConfig
+from commands.recogniser import maps_of, recogniser
 from gait.data.preparations.usf import read_tensors
+from gait.embedder import Embedder, ModelInfo, Vector
 from gait.evaluation.bootstrap import draws
 from gait.evaluation.open_set import OpenSet, fnir_at_fpir
 from gait.gallery.index import GalleryIndex
 from gait.identify import Decider, DecisionConfig, Pool
 from gait.sample import sample_walk
-from gait.score_map import ScoreMap, built_in_map
+from gait.score_map import built_in_map
 from stream.errors import ConfigError
 from stream.messages import Array, Embedding, Sample, TrackletId
 
 Vectors = NDArray[np.float32]
 Frames = NDArray[np.uint8]
 
+FIRST: Final = 60_000_000
+"""The first rendered walker; nobody near is trained on or fitted on."""
 FITTED_ON: Final = 120
 VISITS: Final = 2
 """One to enrol and one to probe: the map is fitted on scores against one template, as it is judged."""
@@ -62,7 +69,13 @@ class Trials:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Where real silhouettes are, if at all."""
+    """Whose vectors, and where real silhouettes are, if at all."""
+    parser.add_argument(
+        "--embedder",
+        choices=("baseline", "shipped"),
+        default="shipped",
+        help="averaged silhouettes, or the net in the box with its cohort (default)",
+    )
     parser.add_argument("--usf", type=Path, metavar="DIR", help="USF HumanID as Gal.mat and PrbA.mat")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -70,16 +83,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> BenchResult:
     """Fit, then judge on unseen people at every size."""
     figures: dict[str, Figure] = {"walkers_fitted_on": FITTED_ON, "fpir": FPIR}
-    embedder, people = BaselineEmbedder(), max(SIZES) + PROBES
-    with progress("walkers", FITTED_ON * VISITS + people + 2 * PROBES) as step:
-        fitted = _fitted(embedder, arguments.seed, step)
-        first = _visits(embedder, range(people), 0, arguments.seed, step)
-        again = _visits(embedder, [*range(PROBES), *range(people - PROBES, people)], 1, arguments.seed, step)
+    figures["embedder"] = arguments.embedder
+    fitted_here = arguments.embedder == "baseline"
+    embedder = recogniser(PipelineConfig(embedder=arguments.embedder))
+    see = drawn_visit if fitted_here else rendered_visit
+    people = max(SIZES) + PROBES
+    with progress("walkers", (FITTED_ON * VISITS if fitted_here else 0) + people + PROBES) as step:
+        decider = _fitted(embedder, arguments.seed, step) if fitted_here else _shipped(embedder.model)
+        first = _visits(embedder, see, range(max(SIZES)), 0, arguments.seed, step)
+        probes = [*range(PROBES), *range(people - PROBES, people)]
+        again = _visits(embedder, see, probes, 1, arguments.seed, step)
     errors = []
     for size in SIZES:
-        errors.append(_judge(figures, f"gallery_{size}", fitted, _trials(first, again, size)))
+        errors.append(_judge(figures, f"gallery_{size}", decider, _trials(first, again, size)))
     if arguments.usf:
-        _real(figures, arguments.usf, embedder.model.digest)
+        _real(figures, arguments.usf, embedder)
     return BenchResult.of("calibration", figures, {"expected_calibration_error": max(errors)})
 
 
@@ -91,9 +109,9 @@ def _trials(first: Vectors, again: Vectors, size: int) -> Trials:
     return Trials(first[:size], probes, owner, np.arange(len(owner)))
 
 
-def _judge(figures: dict[str, Figure], name: str, score_map: ScoreMap, trials: Trials) -> float:
+def _judge(figures: dict[str, Figure], name: str, decider: Decider, trials: Trials) -> float:
     """Add calibration error and misses to the figures; the calibration error."""
-    told = _told(score_map, trials)
+    told = _told(decider, trials)
     people, best = told[:, :-1], told.argmax(axis=1)
     right = best == np.where(trials.owner < 0, people.shape[1], trials.owner)
     error = _weighed_error(told.max(axis=1), right, trials.owner < 0)
@@ -121,39 +139,61 @@ def _weighed_error(told: NDArray[np.float64], right: NDArray[np.bool_], stranger
     return reliability(told[chosen], right[chosen]).expected_error
 
 
-def _told(score_map: ScoreMap, trials: Trials) -> NDArray[np.float64]:
+def _told(decider: Decider, trials: Trials) -> NDArray[np.float64]:
     """(Q, P + 1) probabilities of each person, and last of a stranger; each probe alone before its camera."""
     people = tuple(f"p{n:06d}" for n in range(len(trials.gallery)))
-    index = GalleryIndex(score_map.model, 1, people, people, trials.gallery, np.arange(len(people)))
-    decider = Decider(score_map, DecisionConfig())
+    model = decider.score_map.model
+    index = GalleryIndex(model, 1, people, people, trials.gallery, np.arange(len(people)))
     told = []
     for vector in trials.probes:
         pool = Pool(decider.config.half_life_s)
-        pool.add(Embedding(KEY, 0, FRAMES * STEP_NS, Array.of(vector), FRAMES, 1.0, score_map.model, NOWHERE))
+        pool.add(Embedding(KEY, 0, FRAMES * STEP_NS, Array.of(vector), FRAMES, 1.0, model, NOWHERE))
         told.append(decider.believe([pool], index)[0].probabilities)
     return np.stack(told)
 
 
-def _fitted(embedder: BaselineEmbedder, seed: int, step: Step) -> ScoreMap:
+def _fitted(embedder: Embedder, seed: int, step: Step) -> Decider:
     """A map on people of their own."""
     people = range(100_000, 100_000 + FITTED_ON)
-    vectors = [_visits(embedder, people, visit, seed, step) for visit in range(VISITS)]
+    vectors = [_visits(embedder, drawn_visit, people, visit, seed, step) for visit in range(VISITS)]
     owners = np.tile([str(person) for person in people], VISITS)
     visits = np.repeat([str(visit) for visit in range(VISITS)], FITTED_ON)
     samples = np.full(len(owners), float(FRAMES))
     tracks = LabelledTracks(embedder.model.digest, np.concatenate(vectors), owners, visits, samples)
-    return fit(tracks, FPIR, "drawn walkers").score_map
+    return Decider(fit(tracks, FPIR, "drawn walkers").score_map, DecisionConfig())
 
 
-def _visits(embedder: BaselineEmbedder, people: Sequence[int], visit: int, seed: int, step: Step) -> Vectors:
+def _shipped(model: ModelInfo) -> Decider:
+    """The decision as it ships with the model: its map, and the cohort that scores are told against."""
+    score_map, told = maps_of(PipelineConfig(embedder="shipped"), model)
+    cohort, decision_map = told or (None, score_map)
+    return Decider(decision_map, DecisionConfig(), cohort)
+
+
+See = Callable[[int, int, int], list[Sample]]
+
+
+def _visits(
+    embedder: Embedder, see: See, people: Sequence[int], visit: int, seed: int, step: Step
+) -> Vectors:
     """(people, D) what one visit of each shows."""
     found = []
     for person in people:
-        rng = np.random.default_rng([seed, person, visit])
-        walk = sample_walk(person, FRAMES, float(rng.random()))
-        found.append(_embedded(embedder, _clothed(walk.silhouettes, rng), walk.joints_3d))
+        found.append(_embedded(embedder, see(seed, person, visit)))
         step.advance(1)
     return np.stack(found)
+
+
+def rendered_visit(seed: int, person: int, visit: int) -> list[Sample]:
+    """A walker of the street, any clothes and any view within a right angle, as perception would see them."""
+    return shipped_scores.visit(FIRST + 100_000 * seed + person, visit)[:FRAMES]
+
+
+def drawn_visit(seed: int, person: int, visit: int) -> list[Sample]:
+    """A walker from the side, in a visit's clothes."""
+    rng = np.random.default_rng([seed, person, visit])
+    walk = sample_walk(person, FRAMES, float(rng.random()))
+    return _samples(_clothed(walk.silhouettes, rng), walk.joints_3d)
 
 
 def _clothed(silhouettes: Frames, rng: np.random.Generator) -> Frames:
@@ -172,28 +212,39 @@ def _clothed(silhouettes: Frames, rng: np.random.Generator) -> Frames:
     return np.stack(clothed).astype(np.uint8)
 
 
-def _embedded(
-    embedder: BaselineEmbedder, silhouettes: Frames, joints_3d: NDArray[np.float32] | None = None
-) -> Vectors:
+def _samples(silhouettes: Frames, joints_3d: NDArray[np.float32] | None = None) -> list[Sample]:
+    blank = Array.of(np.zeros((16, 3), np.float32))
+    return [
+        Sample(
+            KEY,
+            at * STEP_NS,
+            Array.of(image),
+            blank,
+            blank if joints_3d is None else Array.of(joints_3d[at]),
+            True,
+            1.0,
+        )
+        for at, image in enumerate(silhouettes)
+    ]
+
+
+def _embedded(embedder: Embedder, samples: list[Sample]) -> Vector:
     """The vector (D,) of a walk."""
     memory = embedder.open()
-    blank = Array.of(np.zeros((16, 3), np.float32))
-    for at, image in enumerate(silhouettes):
-        joints = None if joints_3d is None else Array.of(joints_3d[at])
-        sample = Sample(KEY, at * STEP_NS, Array.of(image), blank, joints, True, 1.0)
-        embedder.extend([memory], [sample])
-    answer = embedder.embed(memory, 0, len(silhouettes) * STEP_NS)
+    embedder.extend([memory] * len(samples), samples)
+    answer = embedder.embed(memory, 0, len(samples) * STEP_NS)
     if answer is None:
         raise ConfigError("a walk shows nobody", wanted="silhouettes")
     return answer.vector
 
 
-def _real(figures: dict[str, Figure], folder: Path, model: str) -> None:
+def _real(figures: dict[str, Figure], folder: Path, embedder: Embedder) -> None:
     """The same on real silhouettes: half of the people for the map, the other half to judge, half of those
     enrolled.
     """
-    gallery, owners = _usf(folder / "Gal.mat")
-    probes, seen = _usf(folder / "PrbA.mat")
+    model = embedder.model
+    gallery, owners = _usf(folder / "Gal.mat", embedder)
+    probes, seen = _usf(folder / "PrbA.mat", embedder)
     people = np.unique(owners)
     fitted_on, enrolled, strangers = people[::2], people[1::4], people[3::4]
     first = {person: _mean(gallery[owners == person]) for person in people.tolist()}
@@ -201,15 +252,15 @@ def _real(figures: dict[str, Figure], folder: Path, model: str) -> None:
     mine = [person for person in fitted_on.tolist() if person in again]
     vectors = np.stack([*(first[person] for person in mine), *(again[person] for person in mine)])
     whose, visits = np.tile(np.array(mine, dtype=np.str_), 2), np.repeat(["gallery", "probe"], len(mine))
-    tracks = LabelledTracks(model, vectors, whose, visits, np.full(len(whose), float(FRAMES)))
+    tracks = LabelledTracks(model.digest, vectors, whose, visits, np.full(len(whose), float(FRAMES)))
     asked = [person for person in [*enrolled.tolist(), *strangers.tolist()] if person in again]
     place = {person: at for at, person in enumerate(enrolled.tolist())}
     owner = np.array([place.get(person, -1) for person in asked])
     known = np.stack([first[person] for person in enrolled.tolist()])
     trials = Trials(known, np.stack([again[person] for person in asked]), owner, np.arange(len(asked)))
     figures["usf.people_fitted_on"], figures["usf.enrolled"] = len(fitted_on), len(enrolled)
-    _judge(figures, "usf.in_domain", fit(tracks, FPIR, "USF").score_map, trials)
-    _judge(figures, "usf.out_of_domain", built_in_map("baseline"), trials)
+    _judge(figures, "usf.in_domain", Decider(fit(tracks, FPIR, "USF").score_map, DecisionConfig()), trials)
+    _judge(figures, "usf.out_of_domain", _shipped(model) if model.name != "baseline" else _baseline(), trials)
 
 
 def _mean(vectors: Vectors) -> Vectors:
@@ -218,13 +269,17 @@ def _mean(vectors: Vectors) -> Vectors:
     return unit
 
 
-def _usf(path: Path) -> tuple[Vectors, NDArray[np.int64]]:
+def _baseline() -> Decider:
+    return Decider(built_in_map("baseline"), DecisionConfig())
+
+
+def _usf(path: Path, embedder: Embedder) -> tuple[Vectors, NDArray[np.int64]]:
     """Vectors (n, D) and people (n,) of half-cycles that somebody known walks."""
-    tensors, embedder = read_tensors(path), BaselineEmbedder()
+    tensors = read_tensors(path)
     kept = np.flatnonzero(tensors.labels > 0)
     found = []
     for number in kept:
         frames = tensors.frames[number].astype(np.float32) * 255
         large = np.stack([cv2.resize(frame, (44, 64)) for frame in frames])
-        found.append(_embedded(embedder, large.clip(0, 255).astype(np.uint8)))
+        found.append(_embedded(embedder, _samples(large.clip(0, 255).astype(np.uint8))))
     return np.stack(found), tensors.labels[kept]

@@ -39,7 +39,7 @@ Vectors = NDArray[np.float32]
 
 
 def write_decision(stem: Path, maps: Path = BUILT_IN, cohorts: Path = decision_norm.BUILT_IN) -> None:
-    """Write the cohort and both maps of the net at ``stem``; raises ConfigError where they cannot be fitted."""
+    """Write cohort and maps of the net at ``stem``; raises ConfigError where they cannot be fitted."""
     embedder = StreamingEmbedder(stem)
     model = embedder.model
     cohorts.mkdir(exist_ok=True)
