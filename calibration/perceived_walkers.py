@@ -48,7 +48,7 @@ MARGIN_S: Final = 0.3
 class PerceivedSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``people`` from seed ``first`` on, ``sequences`` of about ``frames`` of each; see ``WalkerSet``."""
 
-    people: int = 100
+    people: int = 60
     first: int = 12_000_000
     sequences: int = 4
     frames: int = 24
