@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.identification import fit_to_galleries
 from calibration.scores import LabelledScores, fit_score_map
 from engines.streaming_embedder import StreamingEmbedder
 from gait import decision_norm
@@ -28,7 +29,7 @@ from gait.walkers.seeds import stream
 from gait.walkers.views import sample_view
 from stream.messages import Sample
 
-WALKERS: Final = range(80_000_000, 80_000_200)
+WALKERS: Final = range(80_000_000, 80_000_400)
 STRANGERS: Final = range(70_000_000, 70_000_300)
 """Nobody with such seeds is trained on or tested."""
 LENGTHS: Final = (25, 50, 75)
@@ -53,6 +54,11 @@ def write_decision(stem: Path, maps: Path = BUILT_IN, cohorts: Path = decision_n
     for name, cohort in ((model.name, None), (f"{model.name}.told", load_cohort(path, model.digest))):
         scores = labelled(gallery, probes, cohort)
         fitted = fit_score_map(scores, model.digest, about, normalised=cohort is not None)
+        if cohort is not None:  # the one by which people are named
+            every = scores.scores.reshape(-1, len(gallery))
+            fitted = fit_to_galleries(
+                fitted, every, scores.whose[:: len(gallery)], scores.samples[:: len(gallery)]
+            )
         (maps / f"{name}.json").write_bytes(
             msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n"
         )
