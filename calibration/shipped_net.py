@@ -1,10 +1,12 @@
-"""The net in the box from nothing: its training data, and, once trained, the files that ship.
+r"""The net in the box from nothing: its training data, and, once trained, the files that ship.
 
 ::
 
     python -m calibration.shipped_net walkers data/walkers
-    torchrun --nproc-per-node 2 -m gait.training.synthetic_train configs/silskeletongait_synthetic.yaml
-    python -m calibration.shipped_net ship runs/silskeletongait_synthetic
+    python -m gait.training.synthetic_train configs/silskeletongait_synthetic.yaml
+    python -m gait.training.synthetic_train configs/silskeletongait_synthetic_runs.yaml \
+        --from runs/silskeletongait_synthetic/model.safetensors
+    python -m calibration.shipped_net ship runs/silskeletongait_synthetic_runs
 
 ``tests`` makes the walkers that the figures in docs/MODEL_CARD.md are of; ``--first`` chooses other ones.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +26,15 @@ from calibration.shipped_scores import write_decision
 from engines.export import check_parity, export_onnx
 from gait.data.prepare import prepare as prepare_data
 from gait.data.source import Preparation
+from gait.inputs import Walk
 from gait.models import checkpoints
 from gait.models.weights import EMBEDDING, SHIPPED, STEM
-from gait.training.synthetic import TestWalkers, TrainingWalkers, WalkerSet
-from gait.training.synthetic_box import without_classifier
+from gait.training.synthetic import TRAINED_ON, TestWalkers, TrainingWalkers, WalkerSet
+from gait.training.synthetic_box import settle_neck, without_classifier
 from stream.errors import GaitwayError, WeightsError
 
+SETTLED_ON: Final = 100
+"""People whose walks the neck's statistics are taken of."""
 MAKERS: Final[dict[str, Callable[..., Any]]] = {
     "walkers": TrainingWalkers,
     "perceived": PerceivedWalkers,
@@ -91,6 +96,7 @@ def generate(
 def ship(run: Path, stem: Path = STEM) -> None:
     """Weights without the classifier, graphs that run, score maps, cohort; raises WeightsError."""
     net = without_classifier(checkpoints.load(run / "model.safetensors"))
+    settle_neck(net, _whole_walks())
     checkpoints.save(net, stem.with_name(f"{stem.name}{SHIPPED.suffix}"))
     written = export_onnx(net, stem, which=EMBEDDING)
     examples = [net.example(1, 30, seed) for seed in range(2)]
@@ -98,6 +104,12 @@ def ship(run: Path, stem: Path = STEM) -> None:
         raise WeightsError("the exported graphs do not compute what the net does", where=str(stem))
     written.window.unlink()  # the pipeline runs the streaming pair
     write_decision(stem)
+
+
+def _whole_walks() -> Iterator[Walk]:
+    """Walks that were trained on, from end to end."""
+    maker = TrainingWalkers(msgspec.structs.replace(TRAINED_ON, people=SETTLED_ON))
+    return (maker.load(found).walk for found in maker.find().found)
 
 
 def _tell_progress(done: int, total: int) -> None:

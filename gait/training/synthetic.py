@@ -52,12 +52,12 @@ class WalkerSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     any.
     """
 
-    people: int = 600
+    people: int = 2000
     first: int = 10_000_000
-    sequences: int = 6
-    frames: int = 24
+    sequences: int = 8
+    frames: int = 26
     outfits: int = 3
-    side_share: float = 0.6
+    side_share: float = 0.4
     outline: tuple[float, float] = (1.0, 4.0)
     joints: tuple[float, float] = (0.7, 1.5)
     limbs: float = 0.02

@@ -4,7 +4,7 @@ The losses are taken after the neck: before it all vectors share a large mean, w
 bias takes thousands of steps to turn away. To those of the config comes the distance to each walker's own
 direction, ``synthetic_targets``; of a few hundred steps it makes most::
 
-    torchrun --nproc-per-node 2 -m gait.training.synthetic_train configs/silskeletongait_synthetic.yaml
+    python -m gait.training.synthetic_train configs/silskeletongait_synthetic.yaml
 """
 
 from __future__ import annotations
@@ -96,10 +96,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("config", type=Path, help="a YAML file of configs/")
     parser.add_argument("--data", default="", help="the prepared walkers, instead of the config's data.root")
     parser.add_argument("--out", type=Path, default=None, help="where the run is kept (default: runs/NAME)")
+    parser.add_argument("--from", dest="start", default="", help="weights to begin with")
     parser.add_argument("--resume", action="store_true", help="go on with the run that is there")
     arguments = parser.parse_args(argv)
     try:
-        config = _read(arguments.config)
+        config = _read(arguments.config, arguments.start)
         data = opened(arguments.data or config.data.root, () if arguments.data else config.data.also)
         train(config, data, arguments.out or Path("runs") / arguments.config.stem, resume=arguments.resume)
     except GaitwayError as error:
@@ -108,11 +109,14 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _read(path: Path) -> TrainingConfig:
+def _read(path: Path, start: str) -> TrainingConfig:
     try:
-        return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), TrainingConfig)
+        config = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), TrainingConfig)
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigError(f"no training config ({error})", where=str(path)) from error
+    if not start:
+        return config
+    return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, weights=start))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,16 @@ import torch
 
 from gait.data.prepare import prepare
 from gait.data.store import DataSet
-from gait.models import checkpoints
+from gait.inputs import prepare as walk_input
+from gait.models import checkpoints, registry
 from gait.models.family import Features
+from gait.models.input_spec import spec_of
 from gait.training.config import ContrastSection, LossSection
 from gait.training.synthetic import TrainingWalkers, WalkerSet
-from gait.training.synthetic_box import without_classifier
+from gait.training.synthetic_box import settle_neck, without_classifier
 from gait.training.synthetic_targets import targets
 from gait.training.synthetic_train import TARGET_WEIGHT, WalkerObjective, main, mixed_up
+from stream.errors import WeightsError
 
 FEW = WalkerSet(people=4, sequences=2, frames=8)
 PEOPLE = tuple(str(FEW.first + k) for k in range(FEW.people))
@@ -88,6 +91,31 @@ def test_a_run_ends_with_a_net_that_can_be_put_into_the_box(data: Path, tmp_path
     assert vectors.shape == (2, 16 * 8)
     np.testing.assert_allclose(np.linalg.norm(vectors.numpy(), axis=1), 1.0, atol=2e-3)
     assert len(DataSet.open(data)) == 8
+
+
+def test_the_neck_is_settled_on_whole_walks(data: Path) -> None:
+    net = registry.build("silskeletongait", "tiny", channels=(4, 4, 4, 4), embedding=8).eval()
+    source = DataSet.open(data)
+    walks = [source.read(entry) for entry in source.entries]
+    settle_neck(net, walks)
+    spec = spec_of(net)
+    with torch.inference_mode():
+        told = torch.cat([net(torch.from_numpy(walk_input(spec, walk))[None]).embed_1 for walk in walks])
+        normed = net.BNNecks.bn1d(told.flatten(1)) - net.BNNecks.bn1d.bias
+    torch.testing.assert_close(normed.mean(dim=0), torch.zeros(normed.shape[1]), atol=1e-4, rtol=0)
+    with pytest.raises(WeightsError, match="gaitgraph2"):
+        settle_neck(registry.build("gaitgraph2", "published"), walks)
+
+
+def test_a_second_part_begins_with_the_first_ones_net(data: Path, tmp_path: Path) -> None:
+    config, first, second = tmp_path / "short.yaml", tmp_path / "first", tmp_path / "second"
+    config.write_text(SHORT.replace("rate: 0.001", "rate: 0.000001"))
+    assert main([str(config), "--data", str(data), "--out", str(first)]) == 0
+    start = first / "model.safetensors"
+    assert main([str(config), "--data", str(data), "--out", str(second), "--from", str(start)]) == 0
+    before, after = (checkpoints.load(run / "model.safetensors").state_dict() for run in (first, second))
+    name = "layer4.0.conv1.forward_block.0.weight"
+    torch.testing.assert_close(after[name], before[name], atol=1e-4, rtol=0)
 
 
 def test_two_sets_are_trained_on_as_one(data: Path, tmp_path: Path) -> None:
