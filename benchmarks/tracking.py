@@ -19,12 +19,13 @@ import numpy as np
 
 from benchmarks.report import BenchResult, Figure
 from benchmarks.tracking_gate import gate_figures
-from benchmarks.tracking_links import LooksAlike, link
+from benchmarks.tracking_links import link, made_up
 from benchmarks.tracking_peer import OURS, PEERS, Scores, scores, track_with_peer, write_sequence
 from benchmarks.tracking_real import Faults, RealSequence, data_folder, mot17_09, tud_sequences
-from benchmarks.tracking_rendered import Looks, look, rendered_truth
+from benchmarks.tracking_rendered import Looks, look
 from benchmarks.tracking_scenes import SceneFrame
 from benchmarks.tracking_speed import growth, speed
+from benchmarks.tracking_square import rendered_truth
 from benchmarks.tracking_windows import coverage, observe, peer_windows, purity, windows
 from engines.weights import cache_folder
 from stream.messages import People
@@ -89,7 +90,7 @@ def _measure_windows(
     values[f"window_coverage_{people}"] = coverage(pieces, frames)
     peers = peer_windows(frames, _ids_of(peer_result, frames), fps=30.0)
     figures[f"peer_window_purity_{people}"] = purity(peers)
-    linked = link(frames, LooksAlike())
+    linked = link(frames, made_up())
     values[f"tracklets_per_person_{people}"] = linked.after
     values[f"wrong_links_{people}"] = linked.wrong / max(1, linked.links)
     figures[f"tracklets_per_person_unlinked_{people}"] = linked.before

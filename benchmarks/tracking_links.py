@@ -1,7 +1,8 @@
-"""How well tracklets are linked: the stages of the running pipeline over a scene, with made-up embeddings.
+"""How well tracklets are linked: the stages of the running pipeline over a scene.
 
-Embeddings are made up so that the figures judge the links and not a net: everybody has a direction, every
-tracklet its own disturbance, and the score map is fitted on other such people, as a net's is.
+With the net in the box, with the baseline, and with made-up embeddings, so that one figure judges the links
+and no net: everybody has a direction, every tracklet its own disturbance, and the score map is fitted on
+other such people, as a net's is.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from numpy.typing import NDArray
 from benchmarks.tracking_scenes import SceneFrame
 from calibration.scores import LabelledScores, fit_score_map
 from engines.embed import EmbedConfig, EmbedStage
-from gait.embedder import Answer, ModelInfo
-from gait.score_map import ScoreMap
+from engines.streaming_embedder import StreamingEmbedder
+from gait.baseline import BaselineEmbedder
+from gait.body import body_of
+from gait.embedder import Answer, Embedder, ModelInfo
+from gait.models.weights import STEM
+from gait.score_map import ScoreMap, built_in_map
 from stream.messages import (
     Array,
     Body,
@@ -33,6 +38,7 @@ from stream.messages import (
 from trackers.config import TrackConfig
 from trackers.linker import Linker
 from trackers.stage import TrackStage
+from trackers.stitch import Evidence
 
 FITTED_PEOPLE = 60
 FITTED_SEED = 4242
@@ -118,6 +124,39 @@ class MadeUpEmbedder:
 
 
 @dataclass(frozen=True)
+class Recogniser:
+    """Who tells people apart, what its scores are worth, and whether it wants them ``painted``.
+
+    Painted, a silhouette is all of the grey that says who it truly is.
+    """
+
+    embedder: Embedder
+    evidence: Evidence
+    painted: bool = False
+
+
+def made_up(looks: LooksAlike | None = None) -> Recogniser:
+    """Made-up embeddings, always the same ones."""
+    looks = looks or LooksAlike()
+    return Recogniser(MadeUpEmbedder(looks), fitted_map(looks).evidence, painted=True)
+
+
+def shipped() -> Recogniser:
+    """The net in the box with its own score map."""
+    return _built_in(StreamingEmbedder(STEM))
+
+
+def baseline() -> Recogniser:
+    """Averaged silhouettes with their score map."""
+    return _built_in(BaselineEmbedder())
+
+
+def _built_in(embedder: Embedder) -> Recogniser:
+    score_map = built_in_map(embedder.model.name).checked_for(embedder.model.digest)
+    return Recogniser(embedder, score_map.evidence)
+
+
+@dataclass(frozen=True)
 class Stitched:
     """Tracklets per person before and after linking, and the links that join two people."""
 
@@ -129,7 +168,7 @@ class Stitched:
 
 
 @dataclass
-class _Story:
+class Story:
     """What was seen and said of one scene."""
 
     shown: dict[TrackletId, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -156,18 +195,19 @@ class _Story:
         )
 
 
-def link(frames: Sequence[SceneFrame], looks: LooksAlike, config: TrackConfig | None = None) -> Stitched:
+def link(frames: Sequence[SceneFrame], who: Recogniser, config: TrackConfig | None = None) -> Stitched:
     """Track, embed and link a scene as the running pipeline does."""
-    return story(frames, looks, config).sum_up()
+    return story(frames, who, config).sum_up()
 
 
-def story(frames: Sequence[SceneFrame], looks: LooksAlike, config: TrackConfig | None = None) -> _Story:
+def story(frames: Sequence[SceneFrame], who: Recogniser, config: TrackConfig | None = None) -> Story:
     """Everything that was seen and said."""
     true_person: dict[int, int] = {}
-    stage = TrackStage(lambda person: _painted(true_person[id(person)]), config)
-    embed = EmbedStage(MadeUpEmbedder(looks), EmbedConfig())
-    linker = Linker(fitted_map(looks).evidence, (config or TrackConfig()).stitch)
-    told = _Story()
+    shape = (lambda person: _painted(true_person[id(person)])) if who.painted else body_of
+    stage = TrackStage(shape, config)
+    embed = EmbedStage(who.embedder, EmbedConfig())
+    linker = Linker(who.evidence, (config or TrackConfig()).stitch)
+    told = Story()
 
     def take(tracked: Tracked, truth_of: Sequence[int]) -> None:
         for track in tracked.tracks:

@@ -20,22 +20,17 @@ from trackers.stitch import End, Evidence, Place, Transit, find_links, learn_tra
 
 LEAST_WEIGHT = 1e-3
 NOTHING = Array.of(np.zeros(0, np.float32))
-INHERITED = 0.5
-"""What earlier tracklets showed counts by this share: the latest view of somebody is likest the next. Without
-it the bench is left with 1.21 tracklets per person instead of 1.17."""
-EVERY_S = 0.4
-"""All pairs are weighed anew when a tracklet ended, else at most this often per camera: a crowd has many."""
-FORGET_S = 60.0
-"""A tracklet unseen for this long is over, should its end never be announced."""
 
 
 @dataclass
 class Seen:
     """What is remembered of one tracklet: its first and last sight, and how it walks.
 
-    ``unseen``: it was not in its camera's last frame. ``after`` is the link to the earlier tracklet, with
-    that one's end, and ``inherited`` the sum of what that one showed; ``before`` says that a later one
-    continues it, ``refused`` that a link of it was retracted.
+    ``opening`` and ``closing`` are sums of what it showed, the one fading from its first window on, the other
+    towards its last: whoever they swap in between, each end is that of who was there. ``unseen``: it was not
+    in its camera's last frame. ``after`` is the link to the earlier tracklet, with that one's end, and
+    ``inherited`` the sum of what that one showed; ``followed_by`` continues it and began at ``followed_ns``;
+    ``refused`` says that a link of it was retracted.
     """
 
     tracklet: TrackletId
@@ -43,15 +38,18 @@ class Seen:
     first_box: Box
     last_ns: int
     last_box: Box
-    total: Floats | float = 0.0
-    weight: float = 0.0
-    samples: float = 0.0
+    opening: Floats | float = 0.0
+    closing: Floats | float = 0.0
+    shown_ns: int = 0
     until_ns: int = 0
+    samples: float = 0.0
     unseen: bool = False
+    over: bool = False
     after: tuple[Link, End] | None = None
     inherited: Floats | float = 0.0
     inherited_samples: float = 0.0
-    before: bool = False
+    followed_by: TrackletId | None = None
+    followed_ns: int | None = None
     refused: bool = False
 
     def see(self, now_ns: int, track: Track) -> None:
@@ -60,38 +58,52 @@ class Seen:
         if not self.unseen:
             self.last_ns, self.last_box = max(self.last_ns, now_ns), track.box
 
-    def add(self, embedding: Embedding) -> None:
+    @property
+    def shown(self) -> bool:
+        """Whether any of its gait was seen."""
+        return not isinstance(self.closing, float)
+
+    def add(self, embedding: Embedding, half_life_s: float) -> None:
         """Take in a window; one that overlaps those before counts for what is new in it."""
         vector = embedding.vector.numpy().astype(np.float64)
         if (
             vector.ndim != 1
             or not np.isfinite(vector).all()
-            or np.shape(self.total) not in ((), vector.shape)
+            or np.shape(self.closing) not in ((), vector.shape)
         ):
             return
         span_ns = max(1, embedding.end_ns - embedding.start_ns)
         new = min(1.0, max(0.0, (embedding.end_ns - max(self.until_ns, embedding.start_ns)) / span_ns))
         weight = max(LEAST_WEIGHT, new * embedding.samples * embedding.quality)
-        self.total = self.total + weight * vector
-        self.weight += weight
+        half_life_ns = half_life_s * NS_PER_S
+        self.shown_ns = self.shown_ns or embedding.end_ns
+        self.until_ns = self.until_ns or embedding.end_ns
+        early = 0.5 ** (max(0, embedding.end_ns - self.shown_ns) / half_life_ns)
+        late = 0.5 ** (max(0, embedding.end_ns - self.until_ns) / half_life_ns)
+        self.opening = self.opening + early * weight * vector
+        self.closing = late * self.closing + weight * vector
         self.samples += new * embedding.samples
         self.until_ns = max(self.until_ns, embedding.end_ns)
 
     def first(self, place: Place | None) -> End:
         """Where it began, and what it showed itself."""
-        return End(self.tracklet, self.first_ns, self.first_box, _unit(self.total), self.samples, place)
+        over_ns = self.last_ns if self.over else None
+        vector = _unit(self.opening)
+        return End(self.tracklet, self.first_ns, self.first_box, vector, self.samples, place, over_ns)
 
     def last(self, place: Place | None) -> End:
         """Where it was last, and what it and those that it continues showed."""
-        samples = self.samples if self.weight else self.inherited_samples
-        vector = _unit(self.total + self.inherited)
-        return End(self.tracklet, self.last_ns, self.last_box, vector, samples, place)
+        samples = self.samples if self.shown else self.inherited_samples
+        vector = _unit(self.closing + self.inherited)
+        return End(self.tracklet, self.last_ns, self.last_box, vector, samples, place, self.followed_ns)
 
-    def follow(self, link: Link, earlier: Seen, end: End) -> None:
-        """It continues ``earlier``, which ended so."""
-        self.after, self.inherited = (link, end), INHERITED * (earlier.total + earlier.inherited)
+    def follow(self, link: Link, earlier: Seen, end: End, share: float) -> None:
+        """It continues ``earlier``, which ended so; a ``share`` of what that one showed counts for it."""
+        self.after, self.inherited = (link, end), share * (earlier.closing + earlier.inherited)
         self.inherited_samples = end.samples
-        earlier.before = True
+        if earlier.followed_by is not None:  # it came in between
+            self.followed_by, self.followed_ns = earlier.followed_by, earlier.followed_ns
+        earlier.followed_by, earlier.followed_ns = self.tracklet, self.first_ns
 
     def part(self) -> None:
         """It does not continue anybody after all."""
@@ -120,8 +132,8 @@ class Linker:
 
     @property
     def hold_s(self) -> float:
-        """How long after its last sight an ended tracklet may still be continued."""
-        return self._config.hold_s
+        """How long after its last sight somebody may still turn out to continue an ended tracklet."""
+        return self._config.hold_s + self._config.patience_s
 
     @property
     def held(self) -> int:
@@ -140,7 +152,7 @@ class Linker:
         fresh = {embedding.tracklet for embedding in message.embeddings}
         for embedding in message.embeddings:
             if embedding.tracklet in self._live:
-                self._live[embedding.tracklet].add(embedding)
+                self._live[embedding.tracklet].add(embedding, self._config.half_life_s)
         over = {end.tracklet for end in message.ended}
         retractions = self._review(fresh, now_ns)
         self._end(over | self._forgotten(message.frame.camera, now_ns))
@@ -177,26 +189,32 @@ class Linker:
             if retraction is not None:
                 found.append(retraction)
                 seen.part()
-                if (before := self._ended.get(link.earlier)) is not None:
-                    before.before = False
+                self._free(key)
         return tuple(found)
+
+    def _free(self, key: TrackletId) -> None:
+        """Whom ``key`` was thought to continue may be continued by somebody else."""
+        for seen in self._ended.values():
+            if seen.followed_by == key:
+                seen.followed_by, seen.followed_ns = None, None
 
     def _end(self, keys: Iterable[TrackletId]) -> None:
         for key in sorted(keys):
             seen = self._live.pop(key, None)
             if seen is None:
                 continue
+            seen.over = True
             self._ended[key] = seen
             if seen.after is not None:  # it lived and nothing spoke against its link
                 self._transits = learn_transit(self._transits, seen.after[0])
 
     def _forgotten(self, camera: str, now_ns: int) -> set[TrackletId]:
-        horizon_ns = now_ns - round(FORGET_S * NS_PER_S)
+        horizon_ns = now_ns - round(self._config.forget_s * NS_PER_S)
         return {k for k, seen in self._live.items() if k.camera == camera and seen.last_ns < horizon_ns}
 
     def _expire(self, now_ns: int) -> None:
         """Let go of those that ended too long ago, and of the oldest where too many wait."""
-        horizon_ns = now_ns - round(self._config.hold_s * NS_PER_S)
+        horizon_ns = now_ns - round(self.hold_s * NS_PER_S)
         self._ended = {key: seen for key, seen in self._ended.items() if seen.last_ns >= horizon_ns}
         for key in list(self._ended)[: max(0, len(self._ended) - self._config.max_waiting)]:
             del self._ended[key]
@@ -204,7 +222,7 @@ class Linker:
     def _is_due(self, frame: FrameRef) -> bool:
         """Whether somebody showed more of their gait, and it is time to look again."""
         waited_ns = frame.captured_ns - self._solved_ns.get(frame.camera, -NS_PER_S)
-        return frame.camera in self._asked and waited_ns >= EVERY_S * NS_PER_S
+        return frame.camera in self._asked and waited_ns >= self._config.every_s * NS_PER_S
 
     def _open(self, key: TrackletId) -> bool:
         """Whether a tracklet may still turn out to continue an earlier one."""
@@ -216,11 +234,11 @@ class Linker:
         now_ns = frame.captured_ns
         self._asked.discard(frame.camera)
         self._solved_ns[frame.camera] = now_ns
-        waiting = [seen for seen in self._ended.values() if not seen.before]
+        waiting = list(self._ended.values())
         lost = [seen for seen in self._live.values() if seen.unseen]
-        horizon_ns = now_ns - round(self._config.hold_s * NS_PER_S)
+        horizon_ns = now_ns - round(self.hold_s * NS_PER_S)
         # Who showed no gait may yet do so; once over, the way alone must tell.
-        shown = [seen for seen in self._live.values() if seen.weight]
+        shown = [seen for seen in self._live.values() if seen.shown]
         begun = [
             seen
             for seen in (*shown, *self._ended.values())
@@ -241,7 +259,8 @@ class Linker:
         links = tuple(one for one in links if (one.later.camera, one.later.run) == (frame.camera, frame.run))
         for link in links:
             later = self._live.get(link.later) or self._ended[link.later]
-            later.follow(link, self._ended[link.earlier], lasts[link.earlier])
+            earlier = self._ended[link.earlier]
+            later.follow(link, earlier, lasts[link.earlier], self._config.inherited)
         return links
 
     def _first(self, seen: Seen) -> End:

@@ -30,7 +30,8 @@ class End(msgspec.Struct, frozen=True):
     """One end of a tracklet: when and where it was last (or first) seen, and how it walks.
 
     ``ground`` is (x, y) in metres on a plane shared by all cameras that give one. ``vector`` float32 (D,) of
-    unit length rests on ``samples`` valid samples.
+    unit length rests on ``samples`` valid samples. ``other_ns``: of one that ended, when the tracklet that is
+    known to continue it began; of one that began and is over already, when that was.
     """
 
     tracklet: TrackletId
@@ -39,6 +40,7 @@ class End(msgspec.Struct, frozen=True):
     vector: Array
     samples: float
     ground: Place | None = None
+    other_ns: int | None = None
 
 
 class Transit(msgspec.Struct, frozen=True):
@@ -134,13 +136,18 @@ def _weigh(
     way = np.full(shape, -np.inf)
     for row, earlier in enumerate(ended):
         for column, later in enumerate(begun):
-            if later.at_ns > earlier.at_ns:
+            if later.at_ns > earlier.at_ns and _has_room(earlier, later):
                 way[row, column] = way_evidence(earlier, later, config, transits)
     if not np.isfinite(way).any():
         return way, np.full(shape, np.nan)
     scores = _scores(ended, begun)
     total = way + _gait_evidence(ended, begun, scores, evidence, config) + config.prior_evidence
     return np.where(np.isnan(total), -np.inf, total), scores
+
+
+def _has_room(earlier: End, later: End) -> bool:
+    """Whether nobody is known to continue ``earlier``, or ``later`` was over when they began."""
+    return earlier.other_ns is None or (later.other_ns is not None and later.other_ns < earlier.other_ns)
 
 
 def _scores(ended: Sequence[End], begun: Sequence[End]) -> Floats:

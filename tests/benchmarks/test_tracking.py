@@ -8,13 +8,15 @@ import pytest
 from benchmarks.report import goals
 from benchmarks.tracking import tracked_rows
 from benchmarks.tracking_gate import cover, rank_one
-from benchmarks.tracking_links import LooksAlike, link
-from benchmarks.tracking_rendered import Looks, Seen, Truth, look
+from benchmarks.tracking_links import link, made_up
+from benchmarks.tracking_rendered import Looks, look
 from benchmarks.tracking_scenes import EPOCH_NS, S, SceneSpec, capture_times, simulate
 from benchmarks.tracking_speed import growth
+from benchmarks.tracking_square import Seen, Truth
 from benchmarks.tracking_windows import coverage, observe, purity, windows
-from stream.messages import Mask
+from stream.messages import Array, Mask
 
+STANDING = Array.of(np.zeros((16, 3), np.float32))
 MASK = Mask(1, 1, b"\x80", (1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
 
 
@@ -27,7 +29,8 @@ def lone_walker(seconds: float) -> Truth:
         joints = [(x + 30.0, y + 10.0 * joint) for joint in range(16)]
         joints[3], joints[6] = (x + 30.0 - swing, y + 190.0), (x + 30.0 + swing, y + 190.0)
         box = (x, y, x + 60.0, y + 200.0)
-        frames.append((Seen(0, 0, True, box, box, 1.0, MASK, tuple(joints)),))
+        placed = Array.of(np.array(joints, np.float32))
+        frames.append((Seen(0, 0, True, box, box, 1.0, MASK, placed, STANDING),))
     return Truth(30.0, tuple(frames))
 
 
@@ -52,14 +55,14 @@ def test_time_outside_windows_is_missing_from_the_coverage() -> None:
 
 def test_one_unbroken_tracklet_needs_no_link() -> None:
     frames = look(lone_walker(4.0), Looks(), seed=1)
-    result = link(frames, LooksAlike())
+    result = link(frames, made_up())
     assert (result.before, result.after, result.links, result.wrong) == (1.0, 1.0, 0, 0)
 
 
 def test_a_tracklet_that_is_cut_in_two_is_linked_and_counted_so() -> None:
     frames = look(lone_walker(9.0), Looks(), seed=1)
     halves = [frame for frame in frames if not 3.0 <= frame.people.frame.source_ns / S <= 6.0]
-    result = link(halves, LooksAlike())
+    result = link(halves, made_up())
     assert (result.before, result.after, result.links, result.wrong) == (2.0, 1.0, 1, 0)
 
 

@@ -232,3 +232,44 @@ def test_between_cameras_place_and_time_alone_link_nobody(linker: Linker) -> Non
     came_and_went(door)
     yard.at(5.5, seen=(0,))
     assert yard.at(6.0, ended=(0,)) == ()
+
+
+def test_somebody_hidden_for_long_is_linked_once_they_showed_their_gait(scene: Scene) -> None:
+    """They came within the hold; a crowd kept their windows short until it was over."""
+    came_and_went(scene)
+    scene.at(12.0, seen=(1,))
+    scene.at(25.0, seen=(1,))
+    (link,) = scene.at(26.0, seen=(1,), walks={1: 0})
+    assert (link.earlier, link.later) == (tracklet(0), tracklet(1))
+
+
+def test_a_sight_between_two_linked_tracklets_finds_its_place(scene: Scene) -> None:
+    """Nobody's gait was seen in it, and both its neighbours are one person already."""
+    scene.at(1.0, seen=(0,))
+    scene.at(3.0, seen=(0,), walks={0: 0})
+    scene.at(3.2, seen=(1,), ended=(0,))
+    scene.at(3.3, seen=(1,))
+    scene.at(3.6, seen=(2,), lost=(1,))
+    (outer,) = scene.at(4.6, seen=(2,), lost=(1,), walks={2: 0})
+    assert (outer.earlier, outer.later) == (tracklet(0), tracklet(2))
+    (inner,) = scene.at(5.0, seen=(2,), ended=(1,))
+    assert (inner.earlier, inner.later) == (tracklet(0), tracklet(1))
+
+
+def test_who_is_still_there_cannot_come_between_two_linked_tracklets(scene: Scene) -> None:
+    came_and_went(scene)
+    scene.at(5.2, seen=(2,))
+    scene.at(6.0, seen=(1, 2))
+    assert len(scene.at(7.0, seen=(1, 2), walks={1: 0})) == 1
+    assert scene.at(8.0, seen=(1,), ended=(2,)) == ()
+
+
+def test_the_end_of_a_tracklet_that_changed_hands_is_who_was_there_last(scene: Scene) -> None:
+    scene.at(1.0, seen=(0,))
+    for second in range(2, 32):
+        scene.at(float(second), seen=(0,), walks={0: 0})
+    for second in range(32, 62):
+        scene.at(float(second), seen=(0,), walks={0: 1})
+    scene.at(63.0, seen=(1,), ended=(0,))
+    (link,) = scene.at(64.0, seen=(1,), walks={1: 1})
+    assert (link.earlier, link.later) == (tracklet(0), tracklet(1))
