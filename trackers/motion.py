@@ -132,4 +132,5 @@ class BoxFilter:
 
     def _noise(self, height: Floats) -> Floats:
         config = self.config
-        return (np.array([config.centre_noise] * 2 + [config.size_noise] * 2) * height) ** 2
+        noise = np.array([config.centre_noise] * 2 + [config.width_noise, config.size_noise])
+        return np.asarray((noise * height) ** 2)
