@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.clothing_recordings import scene_of, true_people
+from gait.data.records import Entry
+from gait.data.source import Found
 from gait.inputs import Walk
 from gait.training.clothing.body_parts import FOREARM, HEAD, SHANK, parse
 from gait.training.clothing.dressed import outfit_of
+from gait.training.clothing.dyes import Dye
+from gait.training.clothing.looked import look_at, write_picture
 from gait.training.clothing.outline import Track, painted
+from gait.training.clothing.recolour import Dyer, to_lab
+from gait.training.clothing.recoloured import dye_of
 from gait.training.synthetic import TESTED_WITH, walk_of
 from gait.walkers.person import sample_person
 from gait.walkers.population import STREET
@@ -23,6 +32,9 @@ VIEWS: Final = (0.0, 45.0, 90.0, 225.0)
 PEOPLE: Final = 3
 OUTFITS: Final = 6
 FRAMES: Final = 50
+DYED: Final = 3
+DYES: Final = 4
+FRAMES_IN_COLOUR: Final = 20
 GARMENTS_END: Final = 0.92
 """Hands and feet begin here, as shares of the forearm and the shin."""
 
@@ -52,7 +64,50 @@ def flicker() -> tuple[dict[str, float], dict[str, float]]:
         "outline, frame to frame, mean": float(np.mean(steps)),
         "outline with bags, which hide behind the body, mean": float(np.mean(carried)),
     }
-    return {"outline_area_variance": float(np.mean(ratios))}, told
+    colours = _colours()
+    told["recolour, colour variance over the original's, worst"] = float(np.max(colours))
+    values = {
+        "outline_area_variance": float(np.mean(ratios)),
+        "recolour_colour_variance": float(np.mean(colours)),
+    }
+    return values, told
+
+
+def _colours() -> list[float]:
+    """Of each dye: the variance of the garments' mean colours over a track, over the original's."""
+    found = []
+    for person in range(SEED, SEED + DYED):
+        with tempfile.TemporaryDirectory(prefix="gaitway-") as folder:
+            dyer = _dyer(person, Path(folder))
+            before = _colour_spread(dyer, None)
+            found += [
+                _colour_spread(dyer, dye_of(0, (str(person), "", "", ""), number)) / before
+                for number in range(DYES)
+            ]
+    return found
+
+
+def _dyer(person: int, folder: Path) -> Dyer:
+    """A rendered recording, looked at without errors."""
+    scene, clip = scene_of(person, 0), folder / "clip"
+    clip.mkdir()
+    seen = []
+    for number in range(FRAMES_IN_COLOUR):
+        rendered = scene.frame(number)
+        write_picture(clip / f"{number:06d}.png", rendered.image)
+        seen.append(true_people(rendered))
+    found = Found(Entry(str(person), "walk", "", 0, "clip"), (clip,))
+    return Dyer(look_at(found, lambda _: tuple(seen), folder / "look"))
+
+
+def _colour_spread(dyer: Dyer, dye: Dye | None) -> float:
+    means = []
+    for number, crop in enumerate(dyer.track.file.crops):
+        lab = to_lab(dyer.track.image(crop) if dye is None else dyer.dyed(number, dye))
+        regions = dyer.regions(number)
+        pixels = lab[regions.rows, regions.columns]
+        means.append([pixels[own].mean(axis=0) for own in (regions.upper, regions.lower)])
+    return float(np.var(means, axis=0).sum())
 
 
 def _walk(person: int, view: float) -> Walk:
