@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +17,14 @@ import numpy as np
 
 from benchmarks.perception_clips import LastFrame, show_clips
 from benchmarks.perception_judge import Tally
+from benchmarks.perception_scenes import Clip, clips, frames
+from benchmarks.perception_trace import Trace
 from benchmarks.report import BenchResult, Figure
 from engines.config import NetConfig, PerceiveConfig
 from engines.perceive import PerceiveStage, Perception
-from gait.walkers.scene import Scene
-from gait.walkers.scenes import perception_scene
 from stream.messages import EndOfStream, People
 
-COUNTS: Final = (1, 2, 3, 4, 5, 6)
-HEIGHT_PX: Final = (60.0, 600.0)
+FPS: Final = 25.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="of the nets")
     parser.add_argument("--clips", nargs="+", type=Path, metavar="PATH", help="real clips to show instead")
     parser.add_argument("--sheet", type=Path, default=Path("out/perception.png"), help="where --clips draws")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="where rendered scenes are kept for next time"
+    )
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="write why each was missed, a line of JSON each"
+    )
     parser.add_argument("--frames", type=int, default=300, help="of each clip, at most")
 
 
@@ -47,38 +52,37 @@ def run(options: argparse.Namespace) -> BenchResult:
     if options.clips:
         shown = show_clips(perception, options.clips, options.sheet, options.frames)
         return BenchResult("perception", setting | shown)
-    tally = measure(perception, scenes(options.seed, options.rounds, options.seconds))
+    tally, trace = Tally(), Trace()
+    chosen = clips(options.seed, options.rounds, options.seconds)
+    measure(perception, chosen, tally, trace, options.keep)
+    if options.trace:
+        trace.write(options.trace)
     values = {
         "recall": tally.recall,
         "precision": tally.precision,
         "mask_iou": float(np.mean(tally.mask_ious)) if tally.mask_ious else 0.0,
     }
-    return BenchResult.of("perception", setting | figures(tally, options.seed), values)
+    faults: dict[str, Figure] = {f"faults: {reason}": count for reason, count in trace.counts().items()}
+    return BenchResult.of("perception", setting | figures(tally, options.seed) | faults, values)
 
 
-def scenes(seed: int, rounds: int, seconds: float) -> Iterator[Scene]:
-    """``rounds`` scenes of each count of walkers, none alike."""
-    for turn in range(rounds):
-        for count in COUNTS:
-            yield perception_scene(seed * 1000 + turn * len(COUNTS) + count, count, HEIGHT_PX, seconds)
-
-
-def measure(perception: Perception, clips: Iterator[Scene]) -> Tally:
-    """Run perception over rendered scenes and judge every frame."""
-    tally = Tally()
+def measure(
+    perception: Perception, chosen: Iterable[Clip], tally: Tally, trace: Trace, keep: Path | None = None
+) -> None:
+    """Run perception over rendered clips and judge every frame."""
     held = LastFrame()
     stage = PerceiveStage(held, perception)
-    for scene_number, scene in enumerate(clips):
-        run_name = str(scene_number)
-        for rendered in scene.frames():
-            token = held.hold(rendered.image, run_name, rendered.number, scene.fps)
+    for clip in chosen:
+        count = 0
+        for rendered in frames(clip, keep):
+            token = held.hold(rendered.image, clip.name, rendered.number, FPS)
             started = time.perf_counter()
             (people,) = stage.handle(token)
             tally.perceive_s.append(time.perf_counter() - started)
             assert isinstance(people, People)
-            tally.add(people, rendered.truth)
-        stage.finish(EndOfStream("bench", run_name, scene.frame_count, 0))
-    return tally
+            trace.add(clip.name, people, rendered.truth, tally.add(people, rendered.truth))
+            count += 1
+        stage.finish(EndOfStream("bench", clip.name, count, 0))
 
 
 def figures(tally: Tally, seed: int) -> dict[str, Figure]:

@@ -19,6 +19,30 @@ MATCH_IOU: Final = 0.5
 JOINTS: Final = "gaitway16"
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """One frame: pairs (answer, truth) that match, truth that was missed, answers that are wrong."""
+
+    pairs: list[tuple[int, int]]
+    missed: list[int]
+    wrong: list[int]
+
+
+def judge(people: Sequence[Person], truth: Sequence[TruthPerson]) -> Verdict:
+    """Who was found, who was not, and which answers are on nobody: by place in the two sequences."""
+    counted = [k for k, one in enumerate(truth) if one.visible >= VISIBLE and one.visible_box is not None]
+    hidden = [one.visible_box for one in truth if one.visible < VISIBLE and one.visible_box]
+    boxes = [box for k in counted if (box := truth[k].visible_box)]
+    pairs = [(answer, counted[real]) for answer, real in match([one.box for one in people], boxes)]
+    found, taken = {real for _, real in pairs}, {answer for answer, _ in pairs}
+    wrong = [
+        number
+        for number, person in enumerate(people)
+        if number not in taken and all(box_iou(person.box, box) < MATCH_IOU for box in hidden)
+    ]
+    return Verdict(pairs, [k for k in counted if k not in found], wrong)
+
+
 @dataclass
 class Tally:
     """What was counted over all frames."""
@@ -31,22 +55,17 @@ class Tally:
     joint_mm: list[float] = field(default_factory=list)
     perceive_s: list[float] = field(default_factory=list)
 
-    def add(self, people: People, truth: Sequence[TruthPerson]) -> None:
+    def add(self, people: People, truth: Sequence[TruthPerson]) -> Verdict:
         """Judge one frame."""
-        counted = [one for one in truth if one.visible >= VISIBLE and one.visible_box is not None]
-        hidden = [one.visible_box for one in truth if one.visible < VISIBLE and one.visible_box]
-        pairs = match([p.box for p in people.people], [one.visible_box for one in counted if one.visible_box])
+        verdict = judge(people.people, truth)
         self.frames += 1
-        self.right += len(pairs)
-        self.missed += len(counted) - len(pairs)
-        taken = {answer for answer, _ in pairs}
-        for number, person in enumerate(people.people):
-            excused = any(box_iou(person.box, box) >= MATCH_IOU for box in hidden)
-            if number not in taken and not excused:
-                self.wrong += 1
-        for answer, real in pairs:
-            self.mask_ious.append(mask_iou(people.people[answer], counted[real]))
-            self.joint_mm.append(joint_error_mm(people.people[answer], counted[real]))
+        self.right += len(verdict.pairs)
+        self.missed += len(verdict.missed)
+        self.wrong += len(verdict.wrong)
+        for answer, real in verdict.pairs:
+            self.mask_ious.append(mask_iou(people.people[answer], truth[real]))
+            self.joint_mm.append(joint_error_mm(people.people[answer], truth[real]))
+        return verdict
 
     @property
     def recall(self) -> float:
