@@ -7,6 +7,8 @@ import importlib
 from dataclasses import dataclass
 from typing import Final
 
+from commands.cli import add_action
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -40,13 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """One subcommand per kind."""
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     for name, kind in KINDS.items():
-        child = kinds.add_parser(
-            name,
-            help=kind.help,
-            description=kind.help[0].upper() + kind.help[1:] + ".",
-            epilog=f"example:\n  python run_pipeline.py {kind.example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        child = add_action(kinds, name, kind.help, kind.example)
         importlib.import_module(f"commands.{kind.module}").configure(child)
 
 

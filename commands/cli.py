@@ -75,6 +75,18 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def add_action(actions: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
+    """A sub-command of a verb, with its help and an example of its use."""
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=f"example:\n  python run_pipeline.py {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of every verb that starts a pipeline."""
     parser.add_argument(

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from commands import gallery_shown as shown
-from commands.cli import add_config_arguments, add_json_argument, print_json, say
+from commands.cli import add_action, add_config_arguments, add_json_argument, print_json, say
 from commands.config import PipelineConfig, load_config
 from commands.counter import ask_gallery, re_embed_gallery, rekey_gallery, remove_person
 from commands.durations import expiry_ns
@@ -189,13 +189,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """One sub-command an action."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, action in ACTIONS.items():
-        child = actions.add_parser(
-            name,
-            help=action.help,
-            description=action.help[0].upper() + action.help[1:] + ".",
-            epilog=f"example:\n  python run_pipeline.py {action.example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        child = add_action(actions, name, action.help, action.example)
         add_config_arguments(child)
         add_json_argument(child)
         for taken in action.takes:

@@ -8,26 +8,30 @@ from typing import Final
 
 from rich.table import Table
 
-from commands.cli import add_config_arguments, add_json_argument, out, print_json, say
+from commands.cli import add_action, add_config_arguments, add_json_argument, out, print_json, say
 from commands.config import load_config
 from stream.errors import ConfigError
 from stream.security import ROLES, KeyFolder
 
 DEFAULT_FOLDER: Final = "keys"
 ACTIONS: Final = {
-    "init": "make the pipeline's own keys",
-    "make": "make a pair for somebody, and allow it",
-    "allow": "allow somebody who made their own pair and sent the public file",
-    "revoke": "take somebody off the list",
-    "list": "who is allowed what",
+    "init": ("make the pipeline's own keys", "keys init --folder keys"),
+    "make": ("make a pair for somebody, and allow it", "keys make display --role subscriber"),
+    "allow": (
+        "allow somebody who made their own pair and sent the public file",
+        "keys allow display.key --role subscriber",
+    ),
+    "revoke": ("take somebody off the list", "keys revoke display"),
+    "list": ("who is allowed what", "keys list --json"),
 }
+"""Action -> what it does, and an example."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """One sub-command an action."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for action, text in ACTIONS.items():
-        child = actions.add_parser(action, help=text, description=text[0].upper() + text[1:] + ".")
+    for action, (text, example) in ACTIONS.items():
+        child = add_action(actions, action, text, example)
         add_config_arguments(child)
         add_json_argument(child)
         child.add_argument("--folder", type=Path, help="default: security.keys of the configuration, or keys")

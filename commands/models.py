@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from commands.cli import add_json_argument, out, print_json, say
+from commands.cli import add_action, add_json_argument, out, print_json, say
 from commands.extras import needing_extra
 
 FAMILIES = (
@@ -22,19 +22,33 @@ FAMILIES = (
     "gaitgraph2",
 )
 
+DESCRIBED = {
+    "list": ("every family, its sizes and what it is", "models list --json"),
+    "show": (
+        "layers, shapes, parameters, GFLOPs, receptive field",
+        "models show skeletongait --size small",
+    ),
+    "check": ("a sample in, one training step, what was seen", "models check silskeletongait"),
+    "import": (
+        "turn a known checkpoint (.pt) into ours: safetensors + JSON",
+        "models import SkeletonGait-60000.pt --out skeletongait.safetensors",
+    ),
+}
+"""Action -> what it does, and an example."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """list, show, check and import."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add_json_argument(actions.add_parser("list", help="every family, its sizes and what it is"))
-    show = actions.add_parser("show", help="layers, shapes, parameters, GFLOPs, receptive field")
-    check = actions.add_parser("check", help="a sample in, one training step, what was seen")
+    listed, show, check, bring = (
+        add_action(actions, name, text, example) for name, (text, example) in DESCRIBED.items()
+    )
+    add_json_argument(listed)
     for child in (show, check):
         child.add_argument("name", metavar="NAME", help=f"one of {', '.join(FAMILIES)}")
         child.add_argument("--size", default="tiny", help="see: models list (default tiny)")
         child.add_argument("--frames", type=int, help="frames of the window (default: the family's)")
         add_json_argument(child)
-    bring = actions.add_parser("import", help="turn a known checkpoint (.pt) into ours: safetensors + JSON")
     bring.add_argument("file", type=Path, metavar="FILE", help="the checkpoint; code in it is refused")
     bring.add_argument("--out", type=Path, help="where to write (default: beside it, .safetensors)")
     bring.add_argument(

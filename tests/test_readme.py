@@ -1,5 +1,6 @@
 """The README tells the truth: its commands parse, its examples are the files that are tested, its links lead somewhere."""
 
+import argparse
 import re
 import shlex
 import tomllib
@@ -33,6 +34,24 @@ def test_every_verbs_example_is_one_we_take(name: str) -> None:
         words += ["--plan", "plan.json"]
     assert words[0] == name
     build_parser(only=name).parse_args(words)
+
+
+def actions(verb: str) -> dict[str, argparse.ArgumentParser]:
+    """The sub-commands of a verb."""
+    (verbs,) = (
+        one for one in build_parser(only=verb)._actions if isinstance(one, argparse._SubParsersAction)
+    )
+    nested = (one for one in verbs.choices[verb]._actions if isinstance(one, argparse._SubParsersAction))
+    return {name: parser for one in nested for name, parser in one.choices.items()}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_action_of_a_verb_has_an_example_that_we_take(verb: str) -> None:
+    for action, parser in actions(verb).items():
+        (example,) = commands(re.sub(r"^ +", "", parser.format_help(), flags=re.M))
+        words = shlex.split(example)
+        assert words[:2] == [verb, action]
+        build_parser(only=verb).parse_args(words)
 
 
 @pytest.mark.parametrize("name", ["subscriber.py", "subscriber.mjs"])
