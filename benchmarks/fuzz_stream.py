@@ -47,10 +47,10 @@ from stream.messages import (
 )
 from stream.publish import Envelope, Heartbeat, topic_of
 from stream.recorder import ORDER, RecordedEnd, RecordedFrame, read_order
+from stream.redact import redact_text
 from stream.repair import Answers, History
 from stream.security import load_public
 from stream.sources import SourceOptions, redact
-from stream.sources.redact import redact_text
 from stream.sources.replayed import RecordedSource
 from stream.trace import TraceWriter, read_trace
 

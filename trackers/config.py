@@ -24,17 +24,17 @@ Homography = tuple[float, float, float, float, float, float, float, float, float
 class MotionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The Kalman box filter: white-noise acceleration on centre and size, in heights and seconds.
 
-    ``*_noise`` are standard deviations of one detection (``size_noise`` of the height), ``*_agility`` the square root of the spectral
-    density of the acceleration (heights per s^1.5), ``start_speed`` the spread of a new track's velocity. A
-    detection of score 0 is 1 + ``low_score_noise`` times as uncertain as one of score 1. A size's rate of
-    change fades with the time constant ``size_memory_s``.
+    ``*_noise`` are standard deviations of one detection (``size_noise`` of the height), ``*_agility`` the
+    square root of the spectral density of the acceleration (heights per s^1.5), ``start_speed`` the spread
+    of a new track's velocity. A detection of score 0 is 1 + ``low_score_noise`` times as uncertain as one
+    of score 1. A size's rate of change fades with the time constant ``size_memory_s``.
     """
 
     # Found by a random search over all the bench's sequences; each optimum is flat within a factor of 1.5.
     centre_noise: Amount = 0.02
     size_noise: Amount = 0.03
     # A stride widens the box of a walker by a third of a height and back: no sign of who it is. With 0.03
-    # people who cross swap 22 times on three squares (12, 12 and 24 people), with 0.09 4 times, with 0.15 none.
+    # people who cross swap 22 times on three squares (12, 12, 24 people), with 0.09 4 times, with 0.15 none.
     width_noise: Amount = 0.15
     centre_agility: Amount = 0.15  # people who cross keep their course: 0.35 swaps 1.5 times as many
     size_agility: Amount = 0.1

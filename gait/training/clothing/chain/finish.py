@@ -95,6 +95,7 @@ def _runnable(stages: Sequence[Stage], settings: Settings) -> list[Stage]:
     for stage in kept:
         if stage in ("describe", "refine", "parse", "inpaint"):
             needed(stage, getattr(settings, f"{stage}_model"))
+            settings.machine.place()
     if "filter" in kept and settings.again:
         needed("inpaint", settings.inpaint_model)
     return kept
