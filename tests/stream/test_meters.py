@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stream.figures import Figure, Figures, Watch
 from stream.ledger import Count, Ledger
-from stream.messages import EndOfStream, Event, Identified, Identity
+from stream.messages import EndOfStream, Event, FrameRef, Identified, Identity
 from stream.meters import BOUNDS_S, Histogram, total
 from tests.stream.leaks import no_leaks
 from tests.stream.pipelines import reference
@@ -86,11 +86,15 @@ def test_a_camera_attached_later_has_meters_of_its_own(ledger: Ledger) -> None:
     assert rows.meters.read("door").takes.count == 0
 
 
+def frame_of(camera: str, captured_ns: int) -> FrameRef:
+    return FrameRef(camera, "run", 0, captured_ns, captured_ns, 640, 360)
+
+
 def test_a_watch_measures_frames_and_ages_only_where_the_clock_is_ours(ledger: Ledger) -> None:
     rows = ledger.stage("source")
     watch = Watch(rows.meters, recorded=["yard"], clock_ns=lambda: 100 * MS)
-    watch.handled("door", 60 * MS, watch.begin())
-    watch.handled("yard", 60 * MS, watch.begin())
+    watch.handled(frame_of("door", 60 * MS), watch.begin())
+    watch.handled(frame_of("yard", 60 * MS), watch.begin())
     door, yard = rows.meters.read("door"), rows.meters.read("yard")
     assert (door.takes.count, door.age.count, door.age.sum_s) == (1, 1, pytest.approx(0.04))
     assert (yard.takes.count, yard.age.count) == (1, 0)
@@ -98,7 +102,7 @@ def test_a_watch_measures_frames_and_ages_only_where_the_clock_is_ours(ledger: L
 
 def test_a_capture_time_ahead_of_our_clock_is_no_age(ledger: Ledger) -> None:
     rows = ledger.stage("source")
-    Watch(rows.meters, clock_ns=lambda: 0).handled("door", 60 * MS, 0)
+    Watch(rows.meters, clock_ns=lambda: 0).handled(frame_of("door", 60 * MS), 0)
     assert rows.meters.read("door").age.sum_s == 0
 
 
