@@ -28,6 +28,8 @@ MIN_PIXELS: Final = 64
 """Fewer mask pixels than an 8x8 patch of a 256x256 crop are no silhouette."""
 MIN_PART: Final = 0.02
 """A component without a joint is kept when it holds this share of the largest and touches a limb's line."""
+SHORT_LABELS: Final = 4 * (2**16 - 1) // 2
+"""Pixels of a grid whose components can be counted in 16 bits, with room to spare."""
 FINEST: Final = 2.0
 """How much finer than the net's mask a silhouette's grid may be. Drawn on the image, the mask of somebody 300
 pixels tall agrees 1.4 points of IoU better with mediapipe's full-size one than on the net's own grid."""
@@ -132,7 +134,10 @@ def step_of(region: Region) -> float:
 
 def of_the_body(bits: Bits, joints: Floats, confidence: Floats) -> Bits:
     """Only the components on which joints lie, or, where no joint lies on any, the largest."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(bits.view(np.uint8), connectivity=8)
+    # Of 2x2 pixels only one can begin a component: few enough for short labels, which take half the time.
+    short = cv2.CV_16U if bits.size < SHORT_LABELS else cv2.CV_32S
+    found = cv2.connectedComponentsWithStats(bits.view(np.uint8), connectivity=8, ltype=short)
+    count, labels, stats = found[0], np.asarray(found[1]), found[2]
     if count <= 2:
         return bits
     x, y = np.rint(joints[:, 0]).astype(int), np.rint(joints[:, 1]).astype(int)
@@ -145,7 +150,7 @@ def of_the_body(bits: Bits, joints: Floats, confidence: Floats) -> Bits:
     keep = (votes > 0) & (areas >= MIN_PART * areas[largest])
     if not keep.any():
         keep[largest] = True
-    return np.asarray(keep[labels], dtype=bool)
+    return np.asarray(keep.take(labels), dtype=np.bool_)
 
 
 def trimmed(own: Silhouette, body: Bits, reach: float) -> Bits:
