@@ -10,13 +10,13 @@ from typing import Final
 
 import numpy as np
 import onnxruntime as ort
-import openvino as ov
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.report import Figure
 from commands.cli import progress
 from engines.export import FRAMES, REAL, Exported, export_onnx
+from engines.runtimes.openvino_core import core
 from gait.models import registry
 from gait.models.describe import describe
 from gait.models.family import GaitNet
@@ -134,7 +134,7 @@ def in_onnxruntime(path: Path, arrays: Arrays, threads: int) -> Work:
 
 def in_openvino(path: Path, arrays: Arrays, threads: int) -> Work:
     """The exported graph on the processor, its shapes fixed."""
-    model = ov.Core().read_model(path)
+    model = core().read_model(path)
     model.reshape({name: list(array.shape) for name, array in arrays.items()})
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
@@ -142,7 +142,7 @@ def in_openvino(path: Path, arrays: Arrays, threads: int) -> Work:
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
     }
-    request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
+    request = core().compile_model(model, "CPU", settings).create_infer_request()
     return lambda: request.infer(dict(arrays), share_inputs=True)
 
 

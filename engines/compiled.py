@@ -9,6 +9,7 @@ import openvino as ov
 
 from engines.runtimes.cuda import NoGpu, find_gpu
 from engines.runtimes.engine_check import check_weights
+from engines.runtimes.openvino_core import core
 from engines.runtimes.tensorrt_build import BuildOptions
 from engines.runtimes.tensorrt_operators import check_operators
 from engines.runtimes.tensorrt_runtime import SUFFIX, load_tensorrt
@@ -22,7 +23,7 @@ def to_openvino(onnx: Path) -> Path:
     check_weights(onnx)
     target = onnx.with_suffix(".xml")
     try:
-        model = ov.Core().read_model(onnx)
+        model = core().read_model(onnx)
         ov.save_model(model, target, compress_to_fp16=False)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1][:200]

@@ -114,13 +114,16 @@ def _runtime(name: str, module: str) -> RuntimeFound:
 
 def _openvino(found: str) -> RuntimeFound:
     """OpenVINO's devices by full name, and the precisions of its CPU."""
-    import openvino  # noqa: PLC0415 - a second of loading that only this question needs
+    from engines.runtimes.openvino_core import core  # noqa: PLC0415 - a second of loading for this question
 
-    core = openvino.Core()
+    shared = core()
     devices = tuple(
-        f"{name}: {core.get_property(name, 'FULL_DEVICE_NAME')}".strip() for name in core.available_devices
+        f"{name}: {shared.get_property(name, 'FULL_DEVICE_NAME')}".strip()
+        for name in shared.available_devices
     )
-    capable = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") if "CPU" in core.available_devices else []
+    capable = (
+        shared.get_property("CPU", "OPTIMIZATION_CAPABILITIES") if "CPU" in shared.available_devices else []
+    )
     precisions = tuple(sorted(str(entry).lower() for entry in capable))
     note = "nets run in f32 unless the configuration says bf16" if "bf16" in precisions else ""
     return RuntimeFound("openvino", found, devices, precisions, note)

@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from engines.runtimes.choose import load_net
 from engines.runtimes.net import NetOptions
+from engines.runtimes.openvino_core import core
 from stream.errors import ResourceError, WeightsError
 
 Values = NDArray[np.float32]
@@ -68,7 +68,7 @@ def runner(path: Path, runtime: Runtime) -> Runner:
 
 
 def _openvino(path: Path) -> Runner:
-    compiled = ov.Core().compile_model(
+    compiled = core().compile_model(
         str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     )
     names = [output.get_any_name() for output in compiled.outputs]

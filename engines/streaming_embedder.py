@@ -17,12 +17,12 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from engines.net_metadata import FRAMES, MAP, METADATA_KEY, NEXT, REAL, NetMetadata, parse_metadata
 from engines.runtimes.choose import load_net
 from engines.runtimes.net import Net, NetInfo, NetOptions
+from engines.runtimes.openvino_core import core
 from gait.embedder import Answer, ModelInfo
 from gait.inputs import Walk, prepare
 from gait.skeleton import GAITWAY16, body_scale
@@ -256,7 +256,7 @@ def _read(path: Path) -> tuple[NetMetadata, dict[str, tuple[int, ...]]]:
     if not path.is_file():
         raise WeightsError("no such net", where=str(path), fix="Export it: run_pipeline.py export")
     try:
-        model = ov.Core().read_model(path)
+        model = core().read_model(path)
     except RuntimeError as error:
         raise WeightsError("OpenVINO cannot read this net", where=str(path), wanted="an ONNX file") from error
     framework = ["framework", METADATA_KEY]

@@ -12,13 +12,13 @@ from typing import Any, Final, get_args
 
 import cv2
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from engines.detector import Detection, Detector, Hidden
 from engines.regions import Region, apply, crop
 from engines.runtimes.choose import Wanted, load_net
 from engines.runtimes.net import Net, NetInfo, NetOptions, PixelInput
+from engines.runtimes.openvino_core import core
 from engines.yolo import Floats, Found, Layout, Task, cut_to_boxes, decode, layout_of, mask_logits, suppress
 from stream.errors import WeightsError
 from stream.messages import Affine
@@ -159,7 +159,7 @@ def bodies(found: Found) -> Floats:
 def task_of(path: Path) -> Task | None:
     """What an exported net says that it does; None where it says nothing of the kind."""
     try:
-        model = ov.Core().read_model(path)
+        model = core().read_model(path)
     except RuntimeError as error:
         raise WeightsError("OpenVINO cannot read this net", where=str(path), wanted=".onnx") from error
     said = str(model.get_rt_info(TASK).value) if model.has_rt_info(TASK) else ""

@@ -29,6 +29,7 @@ from engines.runtimes.net import (
     is_no_weight,
     usable_threads,
 )
+from engines.runtimes.openvino_core import core
 from engines.weights import sha256_of
 from stream.errors import ResourceError, WeightsError
 
@@ -60,13 +61,13 @@ class OpenVinoNet(LoadedNet):
         device: str = "CPU",
     ) -> None:
         self._options = options or NetOptions()
-        core = ov.Core()
-        model = _read(core, path)
+        shared = core()
+        model = _read(shared, path)
         _check_weights(model, path)
         model = _prepare(model, path, self._options, pixels)
         # Compiling gives tensors further names; ours are those of the file, in the same order.
         names = [[port.get_any_name() for port in ports] for ports in (model.inputs, model.outputs)]
-        compiled = _compile(core, model, path, device, self._options)
+        compiled = _compile(shared, model, path, device, self._options)
         self._inputs = _specs(names[0], compiled.inputs)
         self._outputs = _specs(names[1], compiled.outputs)
         self._requests = [compiled.create_infer_request() for _ in range(max(self._options.streams, 1))]
@@ -75,7 +76,7 @@ class OpenVinoNet(LoadedNet):
             sha256=sha256_of(path),
             runtime="openvino",
             version=ov.__version__.split("-")[0],
-            device=str(core.get_property(device, "FULL_DEVICE_NAME")).strip(),
+            device=str(shared.get_property(device, "FULL_DEVICE_NAME")).strip(),
             precision=self._options.precision,
             threads=usable_threads(self._options.threads),
             streams=len(self._requests),
@@ -110,11 +111,11 @@ class OpenVinoNet(LoadedNet):
         return results
 
 
-def _read(core: ov.Core, path: Path) -> ov.Model:
+def _read(shared: ov.Core, path: Path) -> ov.Model:
     if not path.is_file():
         raise WeightsError("no such net", where=str(path))
     try:
-        return core.read_model(path)
+        return shared.read_model(path)
     except RuntimeError as error:
         raise WeightsError(
             f"OpenVINO cannot read this net ({_first_line(error)})",
@@ -183,11 +184,11 @@ def _only(model: ov.Model, outputs: tuple[str, ...]) -> ov.Model:
 
 
 def _compile(
-    core: ov.Core, model: ov.Model, path: Path, device: str, options: NetOptions
+    shared: ov.Core, model: ov.Model, path: Path, device: str, options: NetOptions
 ) -> ov.CompiledModel:
-    if device not in core.available_devices:
+    if device not in shared.available_devices:
         raise ResourceError(
-            f"OpenVINO has no device {device!r}", wanted=f"one of {core.available_devices}", where=str(path)
+            f"OpenVINO has no device {device!r}", wanted=f"one of {shared.available_devices}", where=str(path)
         )
     properties: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": options.precision,
@@ -199,7 +200,7 @@ def _compile(
     if isinstance(options, OpenVinoOptions) and options.compile_cache is not None:
         properties["CACHE_DIR"] = str(options.compile_cache)
     try:
-        return core.compile_model(model, device, properties)
+        return shared.compile_model(model, device, properties)
     except RuntimeError as error:
         raise WeightsError(f"cannot compile this net ({_first_line(error)})", where=str(path)) from error
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +123,30 @@ def test_an_unknown_output_or_device_is_named(convolution: Path) -> None:
         OpenVinoNet(convolution, OpenVinoOptions(outputs=("nothing",)))
     with pytest.raises(ResourceError, match="no device 'NPU9'"):
         OpenVinoNet(convolution, device="NPU9")
+
+
+SIGNALLED = """
+import gc, os, signal, sys
+from pathlib import Path
+from engines.runtimes.openvino_runtime import OpenVinoNet
+first, second = (OpenVinoNet(Path(sys.argv[1])) for _ in range(2))
+del first
+gc.collect()
+del second
+gc.collect()
+signal.signal(signal.SIGCHLD, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGCHLD)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="this system has no SIGCHLD")
+def test_nets_may_come_and_go_before_a_signal(convolution: Path) -> None:
+    """With a core for each net, their signal stacks were put back in the wrong order: a segmentation fault."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, str(convolution)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "handled"), done.stderr
