@@ -20,6 +20,7 @@ BENCHES = {
     "replay": "the same clip twice, and threads against processes: are the logs the same bytes?",
     "transport": "1080p frames and tokens over one hop: ours, memcpy, pyzmq, imagezmq",
     "fuzz": "every parser fed what is nearly right: no crash, no hang, no growth",
+    "subscribers": "one that sleeps a minute and one that joins late: every event, and the pipeline's rate",
     "soak": "cameras switched off and on for an hour (a minute unless told): does anything grow?",
     "chaos": "kill and stop every process at random: is the log that of an undisturbed run?",
     "tracking": "windows, ids and switches against a known tracker",

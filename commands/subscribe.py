@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repair", help="default: events.repair of the configuration")
     parser.add_argument("--camera", help="this camera's events only")
     parser.add_argument("--history", action="store_true", help="begin with what was published before")
+    parser.add_argument("--snapshot", action="store_true", help="begin with who is there now")
     parser.add_argument("--count", type=int, metavar="N", help="end after N events")
     parser.add_argument("--timeout", type=float, metavar="S", help="end after S seconds without an event")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.camera,
             keys=_keys(arguments, config.security.keys, endpoint),
             repair=repair,
-            history=arguments.history,
+            history="snapshot" if arguments.snapshot else arguments.history,
             timeout_s=arguments.timeout,
             on_gap=_missed,
         ) as arriving:

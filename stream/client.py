@@ -42,6 +42,8 @@ _FOREIGN: Final = (
 )  # what msgspec raises for such bytes
 _log = logging.getLogger("gaitway.client")
 
+History = bool | Literal["snapshot"]
+
 
 class Identity(msgspec.Struct, frozen=True):
     """The answer: an enrolled person, ``unknown``, or ``insufficient_evidence`` with what is ``missing``."""
@@ -166,7 +168,8 @@ class _Reply(msgspec.Struct, frozen=True):
 class Subscriber:
     """Iterate over it for events, each once and in order per camera; close it, or use it with ``with``.
 
-    ``repair``: the pipeline's repair endpoint. ``history`` also fetches what came before (needs ``repair``).
+    ``repair``: the pipeline's repair endpoint. ``history`` (needs ``repair``) also fetches what came before,
+    or, "snapshot", of that the newest event of everyone who is still there.
     ``timeout_s``: raise QuietError after so long without an event; ``dead_after_s``: raise SilentError after
     so long without a heartbeat either (they come every second). ``on_gap`` is told of what is lost for good;
     without, a warning is logged.
@@ -178,7 +181,7 @@ class Subscriber:
         camera: str | None = None,
         *,
         repair: str | None = None,
-        history: bool = False,
+        history: History = False,
         timeout_s: float | None = None,
         dead_after_s: float | None = None,
         on_gap: Callable[[Gap], None] | None = None,
@@ -191,7 +194,10 @@ class Subscriber:
         self._heard_s = time.monotonic()
         self._on_gap = on_gap or (lambda gap: _log.warning("missed for good: %s", gap))
         self._known: dict[str, tuple[str, int]] = {}  # camera -> (session, last sequence had)
-        self._joined: dict[str, int] | None = {} if history else None  # camera -> last sequence not wanted
+        self._joined: dict[str, int] | None = (
+            {} if history is True else None
+        )  # camera -> last sequence not wanted
+        self._snapshot = history == "snapshot"  # still to be asked for
         self._ready: deque[Event] = deque()
         self._socket = self._connect(zmq.SUB, endpoint)
         self._socket.subscribe(f"{ROOT}{VERSION}/{camera}/" if camera else ROOT)
@@ -203,6 +209,8 @@ class Subscriber:
     def __next__(self) -> Event:
         """The next event; raises ClientError, for a message that is not ours too."""
         quiet_at = time.monotonic() + self._timeout_s if self._timeout_s is not None else None
+        if self._snapshot:
+            self._begin_with_snapshot()
         while not self._ready:
             if self._socket.closed:
                 raise StopIteration
@@ -256,6 +264,16 @@ class Subscriber:
             # A pipeline that began a fresh log counts from 1 again.
             return 0 if fresh and known[0] != session else known[1]
         return self._joined.get(camera, 0) if self._joined is not None else None
+
+    def _begin_with_snapshot(self) -> None:
+        """Who is there now; what was published since its counts were read comes as any other event."""
+        request: dict[str, str | int] = {"want": "snapshot"}
+        if self._camera:
+            request["camera"] = self._camera
+        reply, events = self._ask(request)
+        if reply is not None:  # else again with the next event that is asked for
+            self._snapshot, self._joined = False, dict(reply.sequences)
+            self._ready += [one for one in events if one.sequence <= reply.sequences.get(one.camera, 0)]
 
     def _catch_up(self) -> None:
         """Ask how far the counts are: at first to know what is history, in quiet times for a lost tail."""
@@ -330,7 +348,7 @@ def subscribe(
     camera: str | None = None,
     *,
     repair: str | None = None,
-    history: bool = False,
+    history: History = False,
     timeout_s: float | None = None,
     dead_after_s: float | None = None,
     on_gap: Callable[[Gap], None] | None = None,
@@ -393,6 +411,7 @@ def main() -> int:
     parser.add_argument("--camera", help="this camera's events only")
     parser.add_argument("--repair", help="the pipeline's repair endpoint, to miss nothing")
     parser.add_argument("--history", action="store_true", help="begin with what came before (needs --repair)")
+    parser.add_argument("--snapshot", action="store_true", help="begin with who is there (needs --repair)")
     parser.add_argument("--timeout", type=float, metavar="S", help="end after S seconds without an event")
     parser.add_argument("--server", metavar="FILE", help="the pipeline's public key, pipeline.key")
     parser.add_argument("--identity", metavar="FILE", help="your own NAME.key_secret (needs --server)")
@@ -405,7 +424,7 @@ def main() -> int:
             asked.endpoint,
             asked.camera,
             repair=asked.repair,
-            history=asked.history,
+            history="snapshot" if asked.snapshot else asked.history,
             timeout_s=asked.timeout,
             keys=keys,
         ) as events:

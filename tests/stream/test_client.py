@@ -227,6 +227,29 @@ def test_a_late_subscriber_gets_the_history_when_it_asks(tmp_path: Path) -> None
             assert numbers(events, 1501) == list(range(1, 1502))
 
 
+def test_a_late_subscriber_begins_with_who_is_there_when_it_asks(tmp_path: Path) -> None:
+    with publishing(tmp_path / "log") as made:
+        seen = [("update", "door/r/0"), ("update", "door/r/1"), ("update", "door/r/0"), ("end", "door/r/1")]
+        for number, (kind, tracklet) in enumerate(seen):
+            list(made.stage.handle(identified(event(number, kind=kind, tracklet=tracklet))))
+        late = subscribe(made.endpoint, repair=made.repair, history="snapshot", timeout_s=10)
+        with late as events:
+            assert [(one.sequence, one.tracklet) for one in islice(events, 1)] == [(3, "door/r/0")]
+            made.publish(9)  # the subscription may not have arrived: then repair has it
+            list(made.stage.figures())
+            assert numbers(events, 1) == [5]
+
+
+@pytest.mark.parametrize("camera", [None, "gate"])
+def test_a_snapshot_is_of_one_camera_or_of_all(tmp_path: Path, camera: str | None) -> None:
+    with publishing(tmp_path / "log") as made:
+        made.publish(1)
+        made.publish(1, 2, camera="gate")
+        with subscribe(made.endpoint, camera, repair=made.repair, history="snapshot", timeout_s=10) as events:
+            wanted = [("gate", 2)] if camera else [("door", 1), ("gate", 2)]
+            assert [(one.camera, one.sequence) for one in islice(events, len(wanted))] == wanted
+
+
 def test_a_late_subscriber_gets_no_history_when_it_does_not_ask(tmp_path: Path) -> None:
     with publishing(tmp_path / "log") as made:
         made.publish(1, 2)
