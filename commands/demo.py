@@ -60,6 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=int, metavar="N", help="run N seeds from --seed on and print rates; no pictures"
     )
     parser.add_argument(
+        "--changed", action="store_true", help="in the second clip with other clothes, bags and ways across"
+    )
+    parser.add_argument(
         "--out", type=Path, default=Path("out/demo"), metavar="DIR", help="results (default out/demo)"
     )
 
@@ -69,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, arguments.overrides)
     if arguments.seeds is not None:
         return _many(arguments, config)
-    demo = run_seed(config, arguments.seed, arguments.out)
+    demo = run_seed(config, arguments.seed, arguments.out, arguments.changed)
     if demo.finished.outcome.hurried:
         return demo.finished.outcome.exit_status
     told = Told(demo.verdicts, demo.links, demo.events)
@@ -87,7 +90,7 @@ def _many(arguments: argparse.Namespace, config: PipelineConfig) -> int:
         raise ConfigError(f"--seeds {arguments.seeds}", wanted="at least 1")
     runs: list[DemoRun] = []
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
-        demo = run_seed(config, seed, arguments.out / f"seed-{seed}")
+        demo = run_seed(config, seed, arguments.out / f"seed-{seed}", arguments.changed)
         if demo.finished.outcome.hurried:  # a clip cut short is no measurement
             say(f"stopped after {len(runs)} of {arguments.seeds} seeds")
             break
@@ -127,10 +130,10 @@ def _result(runs: list[DemoRun]) -> BenchResult:
     return BenchResult.of("demo", figures, values)
 
 
-def run_seed(config: PipelineConfig, seed: int, folder: Path) -> DemoRun:
+def run_seed(config: PipelineConfig, seed: int, folder: Path, changed: bool = False) -> DemoRun:
     """Render, enrol, watch and judge one seed; raises the error that ended a run early."""
     shutil.rmtree(folder, ignore_errors=True)
-    scenes = demo_scenes(seed)
+    scenes = demo_scenes(seed, changed=changed)
     gallery_clip, probe_clip = folder / "gallery.mp4", folder / "probe.mp4"
     gallery_truth = _render(scenes.gallery, gallery_clip)
     probe_truth = _render(scenes.probe, probe_clip)

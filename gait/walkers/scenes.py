@@ -97,22 +97,35 @@ def _crossing(
     return Walker(person, path, enter_s, phase=phase, visit=visit)
 
 
-def demo_scenes(seed: int, enrolled: int = 3) -> DemoScenes:
+SAME_WAY_DEG, OTHER_WAY_DEG = 7.0, 30.0
+"""From side-on at most: for people who come again as they were, and for those who come another way."""
+
+
+def demo_scenes(seed: int, enrolled: int = 3, *, changed: bool = False) -> DemoScenes:
     """A gallery clip of ``enrolled`` people and a probe clip with them and one stranger.
 
     Everyone keeps their direction, so that the two views of a person differ by some degrees only.
+    ``changed``: in the probe clip they wear and carry something else and cross at up to 30 degrees from
+    side-on.
     """
     people = sample_people(seed, enrolled + 1)
     ways = {person.name: number % 2 == seed % 2 for number, person in enumerate(people)}
     camera = Camera(focal=1000.0, height=1.45, pitch=0.05)
     gallery = _demo_clip(seed, "gallery", camera, people[:-1], ways)
+    again = sample_people(seed, enrolled + 1, outfit=1, cast=Cast(kinds=("any",))) if changed else people
     order = stream(seed, "order").permutation(len(people))
-    probe = _demo_clip(seed, "probe", camera, [people[i] for i in order], ways)
+    most = OTHER_WAY_DEG if changed else SAME_WAY_DEG
+    probe = _demo_clip(seed, "probe", camera, [again[i] for i in order], ways, most)
     return DemoScenes(gallery, probe, tuple(person.name for person in people[:-1]), people[-1].name)
 
 
 def _demo_clip(
-    seed: int, name: str, camera: Camera, people: list[Person], rightwards: dict[str, bool]
+    seed: int,
+    name: str,
+    camera: Camera,
+    people: list[Person],
+    rightwards: dict[str, bool],
+    slant_deg: float = SAME_WAY_DEG,
 ) -> Scene:
     """Everyone crosses once, one after another, at different depths."""
     rng = stream(seed, name)
@@ -120,11 +133,12 @@ def _demo_clip(
     rng.shuffle(depths)
     walkers = []
     for number, (person, depth) in enumerate(zip(people, depths, strict=True)):
-        slant = float(np.deg2rad(rng.uniform(-7, 7)))
+        slant = float(np.deg2rad(rng.uniform(-slant_deg, slant_deg)))
         walkers.append(_crossing(person, camera, float(depth), rightwards[person.name], slant, 1.2 * number))
     # Slow walkers need not reach the far side: eight seconds of anyone are plenty.
     seconds = max(min(walker.leave_s + 0.2, walker.enter_s + 8.0) for walker in walkers)
-    return Scene(seed, camera, tuple(walkers), seconds, name=name)
+    far = max(float(w.path.at(s).at[1]) for w in walkers for s in (0.0, w.path.length))
+    return Scene(seed, camera, tuple(walkers), seconds, wall_m=max(12.0, far + 2.0), name=name)
 
 
 def perception_scene(

@@ -70,6 +70,23 @@ def test_a_person_of_the_demo_walks_the_same_way_in_both_clips_within_twenty_deg
             assert np.cos(apart) > np.cos(np.deg2rad(20))
 
 
+def test_who_comes_back_changed_is_the_same_person_dressed_and_seen_otherwise() -> None:
+    apart = []
+    for seed in range(5):
+        usual, changed = demo_scenes(seed), demo_scenes(seed, changed=True)
+        assert [w.person for w in changed.gallery.walkers] == [w.person for w in usual.gallery.walkers]
+        assert (changed.enrolled, changed.stranger) == (usual.enrolled, usual.stranger)
+        first = {walker.person.name: walker for walker in changed.gallery.walkers}
+        for walker in changed.probe.walkers:
+            if walker.person.name in first:
+                known = first[walker.person.name]
+                assert (walker.person.body, walker.person.gait) == (known.person.body, known.person.gait)
+                assert walker.person != known.person
+                apart.append(np.cos(walker.path.at(0.0).heading - known.path.at(0.0).heading))
+    assert min(apart) < np.cos(np.deg2rad(20))  # some are seen from another side
+    assert min(apart) > 0  # and nobody from behind
+
+
 def test_the_demo_walks_both_ways_and_comes_and_goes() -> None:
     for scene in (demo_scenes(2).gallery, demo_scenes(2).probe):
         ways = {walker.path.at(1.0).at[0] > walker.path.at(0.0).at[0] for walker in scene.walkers}
