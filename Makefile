@@ -16,13 +16,17 @@ PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-c
 run: $(VENV)/.installed-run
 	$(VENV)/bin/python run_pipeline.py demo
 
-# A process per folder: OpenVINO and torch training in one process crashed it (a segmentation fault in torch after
-# OpenVINO had run); no running process of ours does both.
+# A process per folder, two folders at a time: they wait for processes and sockets as much as they compute.
+# What a folder says is printed when it is through. `make test TEST_JOBS=1` shows them one by one.
 TESTS := $(sort $(dir $(wildcard tests/test_*.py tests/*/test_*.py tests/*/*/test_*.py tests/*/*/*/test_*.py)))
+TEST_JOBS ?= 2
 
 test: $(VENV)/.installed-test
-	@for folder in $(TESTS); do \
-	  echo "== $$folder"; $(VENV)/bin/python -m pytest $$folder/test_*.py || exit 1; done
+	@$(MAKE) --no-print-directory --output-sync=target -j$(TEST_JOBS) $(TESTS:%=folder-%)
+
+.PHONY: $(TESTS:%=folder-%)
+$(TESTS:%=folder-%): folder-%: $(VENV)/.installed-test
+	@echo "== $*"; $(VENV)/bin/python -m pytest $(wildcard $*test_*.py) --durations=3
 
 test-slow: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -m slow --timeout 1200

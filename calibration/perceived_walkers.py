@@ -48,9 +48,9 @@ MARGIN_S: Final = 0.3
 class PerceivedSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``people`` from seed ``first`` on, ``sequences`` of about ``frames`` of each; see ``WalkerSet``."""
 
-    people: int = 60
+    people: int = 300
     first: int = 12_000_000
-    sequences: int = 4
+    sequences: int = 2
     frames: int = 24
     least: int = 12
     side_share: float = 0.5
