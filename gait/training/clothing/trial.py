@@ -38,6 +38,7 @@ from gait.training.config import (
     TrainingConfig,
 )
 from gait.training.loop import MODEL
+from gait.training.people import Source
 from gait.training.synthetic import TESTED_WITH, TestWalkers, WalkerSet, walk_of
 from gait.training.synthetic_train import train
 from gait.walkers.conditions import LIKELY, sample_conditions
@@ -136,7 +137,7 @@ def trained(data: DataSet, out: Path, steps: int, seed: int) -> Path:
 
 
 @torch.no_grad()
-def vectors(model: Path, data: DataSet) -> NDArray[np.float32]:
+def vectors(model: Path, data: Source) -> NDArray[np.float32]:
     """(N, D) an embedding of each sequence, after the neck, where the losses were taken; of unit strips."""
     net = checkpoints.load(str(model))
     spec = spec_of(net)
