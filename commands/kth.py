@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from commands.cli import out, print_json, progress
+from commands.cli import ROOT, out, print_json, progress
 from commands.extras import needing_extra
 from commands.follow import follow
 from commands.subjects import with_what_it_needs
@@ -46,6 +46,8 @@ from trackers.config import TrackConfig
 PROTOCOL: Final = "kth"
 AVERAGE: Final = "average-silhouette"
 UNTRAINED_SEED: Final = 0
+SEEING: Final = ("engines", "trackers")
+"""Rooms whose code decides what is seen."""
 
 
 def run_kth(arguments: argparse.Namespace, folder: Path) -> int:
@@ -160,13 +162,17 @@ def perceived_passes(folder: Path) -> list[Pass]:
 
 
 def _perceived_by() -> str:
-    """A digest of everything that decides what is seen: the nets and the stages' settings."""
+    """A digest of everything that decides what is seen: the nets, the stages' settings and their code."""
     track = TrackConfig()
     # Links between tracklets are the identify stage's; samples do not depend on them.
     tracked = (track.motion, track.association, track.life, track.window)
     settings = msgspec.json.encode((PerceiveConfig(), tracked, ENLARGED))
     nets = f"{POSE_DETECTOR.sha256} {POSE_LANDMARKS.sha256} ".encode()
-    return hashlib.sha256(nets + settings).hexdigest()
+    digest = hashlib.sha256(nets + settings)
+    for room in SEEING:
+        for file in sorted((ROOT / room).glob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _pictures(path: Path) -> Iterator[NDArray[np.uint8]]:
