@@ -24,7 +24,7 @@ from gait.data.errors import DataError
 from gait.data.preparations.videos import VideoFolders
 from gait.data.source import Options
 from gait.data.store import DataSet
-from gait.training.clothing.chain import human_parsing
+from gait.training.clothing.chain import human_parsing, judge
 from gait.training.clothing.chain.chain import STAGES, Settings
 from gait.training.clothing.chain.finish import Eyes, diffuse
 from gait.training.clothing.chain.human_parsing import LIP, Parser
@@ -47,7 +47,7 @@ from pathlib import Path
 import msgspec
 import torch
 from gait.data import writer
-from gait.training.clothing.chain import human_parsing
+from gait.training.clothing.chain import human_parsing, judge
 from gait.data.preparations.videos import VideoFolders
 from gait.data.source import Options
 from gait.training.clothing.chain import chain, finish
@@ -58,7 +58,7 @@ settings = msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=chain.Settin
 stage, left = sys.argv[4], int(sys.argv[5])
 real = os.replace
 torch.set_num_threads(1)
-human_parsing.SIDE = 96
+human_parsing.SIDE, judge.STEPS = 96, 10
 
 def kills(*arguments, **named):
     global left
@@ -95,15 +95,16 @@ class World:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_parser() -> Iterator[None]:
-    """The published net looks at 473 pixels; these see as little at 96."""
-    kept, human_parsing.SIDE = human_parsing.SIDE, 96
+def small_nets() -> Iterator[None]:
+    """The published net looks at 473 pixels; these see as little at 96. A few steps teach the judge to rank."""
+    kept = human_parsing.SIDE, judge.STEPS
+    human_parsing.SIDE, judge.STEPS = 96, 10
     yield
-    human_parsing.SIDE = kept
+    human_parsing.SIDE, judge.STEPS = kept
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, small_parser: None) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory, small_nets: None) -> World:
     models, root = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("recordings")
     rendering = Rendering(root)
     for number in range(2):
