@@ -102,9 +102,21 @@ class BenchResult:
     machine: Mapping[str, Figure] = field(default_factory=this_machine)
 
     @classmethod
-    def of(cls, bench: str, figures: Mapping[str, Figure], values: Mapping[str, float]) -> BenchResult:
-        """A result whose bars are the bench's goals; raises ConfigError where a goal has no value."""
+    def of(
+        cls,
+        bench: str,
+        figures: Mapping[str, Figure],
+        values: Mapping[str, float],
+        *,
+        in_part: bool = False,
+    ) -> BenchResult:
+        """A result whose bars are the bench's goals; raises ConfigError where a goal has no value.
+
+        Of a bench run ``in_part`` the goals without a value are left out.
+        """
         wanted = goals(bench)
+        if in_part:
+            wanted = {name: goal for name, goal in wanted.items() if name in values}
         if missing := sorted(wanted.keys() - values.keys()):
             raise ConfigError(f"bench {bench} measured nothing for {missing}", where=str(GOALS))
         bars = [Bar(name, float(values[name]), goal.value, goal.better) for name, goal in wanted.items()]

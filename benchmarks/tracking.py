@@ -1,5 +1,6 @@
 """Bench ``tracking``: identities, windows and links against a known tracker, on the same detections.
 
+Parts can be run alone (``--only``): scenes are drawn once and kept, so that another part is cheap.
 The peer is ByteTrack with time stamps from the package ``trackers`` 2.6.1 (in an environment of its own); its
 evaluator scores both. Scenes: a square with true masks (12 and 24 people, 1080p, with and without stalls of
 the camera), TUD with real detections, and MOT17-09 with seeded faults where GAITWAY_DATA names the real data.
@@ -40,6 +41,14 @@ WAYS: Final = {
 }
 FRAMES_WITHOUT_GROWTH: Final = 100_000
 FAULT_SEEDS: Final = (20170917, 2, 3)
+PARTS: Final = {
+    "tracks": "rendered people beside ByteTrack",
+    "windows": "purity and coverage",
+    "links": "tracklets per person, wrong links",
+    "real": "TUD and MOT17-09 beside ByteTrack",
+    "speed": "60 people, and memory over --frames",
+    "gate": "what the window's gate costs",
+}
 
 Values = dict[str, float]
 
@@ -49,52 +58,70 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="chooses people, paths, stalls and noise")
     parser.add_argument("--seconds", type=float, default=72.0, help="length of a scene")
     parser.add_argument("--frames", type=int, default=FRAMES_WITHOUT_GROWTH, help="to look for growth over")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=PARTS,
+        default=list(PARTS),
+        metavar="PART",
+        help="; ".join(f"{name}: {what}" for name, what in PARTS.items()),
+    )
 
 
 def run(options: argparse.Namespace) -> BenchResult:
-    """Measure everything; bars whose data is absent are not a number, and so not reached."""
+    """Measure what is asked for; bars whose data is absent are not a number, and so not reached."""
     figures: dict[str, Figure] = {"seed": options.seed, "seconds": options.seconds}
     values: Values = {}
+    parts = set(options.only)
     with tempfile.TemporaryDirectory() as scratch:
-        for people in CROWDS:
+        for people in CROWDS if parts & {"tracks", "windows", "links"} else ():
             _measure_square(people, options, Path(scratch), figures, values)
-        _measure_real(Path(scratch), figures, values)
-    _measure_speed(options, figures, values)
-    figures |= gate_figures()
-    return BenchResult.of("tracking", figures, values)
+        if "real" in parts:
+            _measure_real(Path(scratch), figures, values)
+    if "speed" in parts:
+        _measure_speed(options, figures, values)
+    if "gate" in parts:
+        figures |= gate_figures()
+    return BenchResult.of("tracking", figures, values, in_part=parts != set(PARTS))
 
 
 def _measure_square(
     people: int, options: argparse.Namespace, scratch: Path, figures: dict[str, Figure], values: Values
 ) -> None:
     truth = rendered_truth(people, options.seconds, options.seed, cache_folder() / "benches")
-    for way, looks in WAYS.items():
-        frames = look(truth, looks, options.seed)
-        folder = scratch / f"{way}-{people}"
-        ours, peers = compare([_as_sequence("square", frames)], folder)
+    for way, looks in WAYS.items() if "tracks" in options.only else ():
+        sequence = _as_sequence("square", look(truth, looks, options.seed))
+        ours, peers = compare([sequence], scratch / f"{way}-{people}")
         _note(f"{way}_{people}", ours, peers, figures, values)
-        if way == "stalls":
-            _measure_windows(people, frames, folder / "square-0" / PEERS, figures, values)
+    frames = look(truth, WAYS["stalls"], options.seed)
+    if "windows" in options.only:
+        _measure_windows(people, frames, scratch / f"windows-{people}", figures, values)
+    if "links" in options.only:
+        _measure_links(people, frames, figures, values)
 
 
 def _measure_windows(
-    people: int,
-    frames: Sequence[SceneFrame],
-    peer_result: Path,
-    figures: dict[str, Figure],
-    values: Values,
+    people: int, frames: Sequence[SceneFrame], folder: Path, figures: dict[str, Figure], values: Values
 ) -> None:
-    seen = observe(frames)
-    pieces = windows(seen)
+    pieces = windows(observe(frames))
     values[f"window_purity_{people}"] = purity(pieces)
     values[f"window_coverage_{people}"] = coverage(pieces, frames)
-    peers = peer_windows(frames, _ids_of(peer_result, frames), fps=30.0)
+    sequence = _as_sequence("square", frames)
+    write_sequence(folder, sequence.people, sequence.truth)
+    track_with_peer([folder])
+    peers = peer_windows(frames, _ids_of(folder / PEERS, frames), fps=30.0)
     figures[f"peer_window_purity_{people}"] = purity(peers)
+
+
+def _measure_links(
+    people: int, frames: Sequence[SceneFrame], figures: dict[str, Figure], values: Values
+) -> None:
     linked = link(frames, made_up())
     values[f"tracklets_per_person_{people}"] = linked.after
     values[f"wrong_links_{people}"] = linked.wrong / max(1, linked.links)
     figures[f"tracklets_per_person_unlinked_{people}"] = linked.before
     figures[f"links_{people}"] = linked.links
+    figures[f"links_wrong_{people}"] = linked.wrong
     figures[f"links_retracted_{people}"] = linked.retracted
 
 

@@ -34,6 +34,12 @@ def test_every_goal_becomes_a_bar_and_none_may_be_left_out() -> None:
         BenchResult.of("perception", {}, {name: 1.0 for name in values if name != "recall"})
 
 
+def test_a_bench_run_in_part_has_the_bars_of_that_part_alone() -> None:
+    result = BenchResult.of("perception", {}, {"recall": 0.0}, in_part=True)
+    assert [bar.name for bar in result.bars] == ["recall"]
+    assert not result.ok
+
+
 @pytest.mark.parametrize("entry", ["0.97", '{ goal = 0.97, better = "more" }'])
 def test_a_malformed_goal_is_named(entry: str, tmp_path: Path) -> None:
     path = tmp_path / "goals.toml"

@@ -1,10 +1,12 @@
 """The tracking bench's own arithmetic: a bench that counts wrongly proves nothing."""
 
+import argparse
 import itertools
 
 import numpy as np
 import pytest
 
+from benchmarks import tracking
 from benchmarks.report import goals
 from benchmarks.tracking import tracked_rows
 from benchmarks.tracking_gate import cover, rank_one
@@ -108,6 +110,15 @@ def test_every_bar_of_the_bench_has_a_goal() -> None:
     for people in (12, 24):
         assert {f"{what}_over_peer_{way}_{people}" for what in ("hota", "idf1") for way in ways} <= names
         assert {f"window_purity_{people}", f"window_coverage_{people}", f"wrong_links_{people}"} <= names
+
+
+def test_a_part_is_measured_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "rendered_truth", lambda *_: lone_walker(4.0))
+    parser = argparse.ArgumentParser()
+    tracking.configure(parser)
+    result = tracking.run(parser.parse_args(["--only", "links"]))
+    wanted = {f"{what}_{people}" for what in ("tracklets_per_person", "wrong_links") for people in (12, 24)}
+    assert {bar.name for bar in result.bars} == wanted
 
 
 def test_somebody_in_front_hides_what_is_behind_them_from_either_side() -> None:
