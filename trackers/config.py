@@ -144,7 +144,8 @@ class StitchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     in heights, is normal with a deviation of ``place_spread`` + ``place_speed`` x seconds, against anywhere
     in a picture of ``picture_heights`` square heights; place and transit time together weigh at most
     ``max_way_evidence``. ``ground`` maps a camera's pixels to metres on a plane that cameras share: nine
-    numbers, row by row; the middle of a box's lower edge stands on it.
+    numbers, row by row; the middle of a box's lower edge stands on it. ``overlapping``: pairs of cameras that
+    see the same place, where one person may have two tracklets at once, which then do not compete.
     """
 
     # What follows was measured over three squares of 12 and one of 24, where 1.17 tracklets per person are
@@ -177,6 +178,7 @@ class StitchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_speed_metres: Amount = 2.5  # a jog
     slack_metres: Amount = 1.5  # what a box's lower edge and a plane are off by, together
     ground: dict[str, Homography] = {}
+    overlapping: tuple[tuple[str, str], ...] = ()
 
     min_transits: Count = 5  # fewer say next to nothing about a spread
     transit_spread: Annotated[float, msgspec.Meta(gt=0.0)] = 0.3  # people differ by a third in pace

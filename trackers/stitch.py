@@ -90,7 +90,8 @@ def find_links(
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - half a second; not every stage pairs
 
     rows, columns = linear_sum_assignment(np.maximum(weighed, 0.0), maximize=True)
-    confidence = _confidences(weighed)
+    twins = [_twins(ends, evidence, config) for ends in (ended, begun)]
+    confidence = _confidences(weighed, *twins)
     links = [
         _link(ended[row], begun[column], now_ns, float(scores[row, column]), float(confidence[row, column]))
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
@@ -181,12 +182,32 @@ def _gait_evidence(
     return np.asarray(np.where(silent, alone, weighed))
 
 
-def _confidences(weighed: Floats) -> Floats:
-    """Each pair's share of the likelihood among its row's or its column's alternatives, the lesser one."""
+def _twins(ends: Sequence[End], evidence: Evidence, config: StitchConfig) -> Floats | None:
+    """(N, N) how likely two ends are one person whom two overlapping cameras see; None where none overlap."""
+    pairs = {frozenset(pair) for pair in config.overlapping}
+    if not pairs:
+        return None
+    cameras = [end.tracklet.camera for end in ends]
+    shared = np.array([[a != b and frozenset((a, b)) in pairs for b in cameras] for a in cameras], dtype=bool)
+    if not shared.any():
+        return None
+    gait = _gait_evidence(ends, ends, _scores(ends, ends), evidence, config)
+    return np.where(shared & ~np.isnan(gait), 1.0 / (1.0 + np.exp(-np.maximum(gait, -50.0))), 0.0)
+
+
+def _confidences(weighed: Floats, ended_twins: Floats | None, begun_twins: Floats | None) -> Floats:
+    """Each pair's share of the likelihood among its row's or its column's alternatives, the lesser one.
+
+    An alternative counts as far as it is another person: two sights of one person are no two answers.
+    """
     likelihood: Floats = np.exp(weighed)
-    in_row = likelihood / (1.0 + likelihood.sum(axis=1, keepdims=True))
-    in_column = likelihood / (1.0 + likelihood.sum(axis=0, keepdims=True))
-    return np.asarray(np.minimum(in_row, in_column))
+    in_row = likelihood.sum(axis=1, keepdims=True)
+    in_column = likelihood.sum(axis=0, keepdims=True)
+    if begun_twins is not None:
+        in_row = np.maximum(in_row - likelihood @ begun_twins, likelihood)
+    if ended_twins is not None:
+        in_column = np.maximum(in_column - ended_twins @ likelihood, likelihood)
+    return np.asarray(likelihood / (1.0 + np.maximum(in_row, in_column)))
 
 
 def way_evidence(earlier: End, later: End, config: StitchConfig, transits: Transits) -> float:

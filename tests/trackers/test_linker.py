@@ -137,6 +137,55 @@ def test_links_cross_cameras_and_teach_the_transit(linker: Linker) -> None:
     assert linker.transits["door", "yard"].count == 1
 
 
+def test_who_is_in_two_cameras_at_once_is_never_said_to_continue_themselves(linker: Linker) -> None:
+    door, yard = Scene(linker, "door"), Scene(linker, "yard")
+    door.at(1.0, seen=(0,))
+    door.at(3.0, seen=(0,), walks={0: 0})
+    said = [*yard.at(4.0, seen=(0,)), *door.at(4.5, seen=(0,), walks={0: 0})]
+    said += [*yard.at(6.0, seen=(0,), walks={0: 0}), *door.at(7.0, ended=(0,))]
+    said += [*yard.at(8.0, seen=(0,), walks={0: 0}), *yard.at(9.0, ended=(0,)), *door.at(9.5)]
+    assert said == []
+    assert linker.transits == {}
+
+
+def seen_by_two_cameras_twice(config: StitchConfig, second: int = 0) -> list[tuple[str, str]]:
+    """Links told as cameras when door and yard see person 0 at once, and later a person in each again."""
+    linker = Linker(evidence, config)
+    door, yard = Scene(linker, "door"), Scene(linker, "yard")
+    came_and_went(door)
+    for at_s in (1.0, 3.0, 5.0):
+        gone = (0,) if at_s == 5.0 else ()
+        yard.at(at_s, seen=(0,) if not gone else (), walks={0: second} if at_s == 3.0 else {}, ended=gone)
+    said = [*door.at(6.0, seen=(1,)), *yard.at(6.0, seen=(1,))]
+    said += [*door.at(7.0, seen=(1,), walks={1: 0}), *yard.at(7.0, seen=(1,), walks={1: second})]
+    return [(one.earlier.camera, one.later.camera) for one in said if isinstance(one, Link)]
+
+
+def test_a_person_seen_by_two_overlapping_cameras_goes_on_in_each() -> None:
+    overlapping = StitchConfig(overlapping=(("yard", "door"),))
+    assert seen_by_two_cameras_twice(overlapping) == [("door", "door"), ("yard", "yard")]
+
+
+def test_look_alikes_in_cameras_that_share_no_view_stay_unlinked() -> None:
+    """Seen at once they are two people, and which of them came back nobody can tell."""
+    assert seen_by_two_cameras_twice(StitchConfig(overlapping=(("yard", "hall"),))) == []
+
+
+def test_two_people_in_overlapping_cameras_are_linked_each_to_themselves() -> None:
+    overlapping = StitchConfig(overlapping=(("yard", "door"),))
+    assert seen_by_two_cameras_twice(overlapping, second=1) == [("door", "door"), ("yard", "yard")]
+
+
+def test_a_third_camera_links_whom_two_overlapping_ones_saw() -> None:
+    linker = Linker(evidence, StitchConfig(overlapping=(("door", "yard"),)))
+    door, yard, hall = (Scene(linker, camera) for camera in ("door", "yard", "hall"))
+    for scene in (door, yard):
+        came_and_went(scene)
+    hall.at(9.0, seen=(0,))
+    (link,) = hall.at(10.0, seen=(0,), walks={0: 0})
+    assert link.later == tracklet(0, "hall")
+
+
 def test_a_camera_states_only_links_of_its_own_tracklets(linker: Linker) -> None:
     door, yard = Scene(linker, "door"), Scene(linker, "yard")
     came_and_went(door)
