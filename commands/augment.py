@@ -133,4 +133,4 @@ def _tell(arguments: argparse.Namespace, report: Report) -> None:
     for dropped in report.dropped[:_TOLD]:
         say(f"left out {dropped.where}: {dropped.reason}")
     if report.dropped:
-        say(f"{len(report.dropped)} tracks left out in all: see {arguments.folder / REPORT}")
+        say(f"{len(report.dropped)} left out in all, tracks or frames: see {arguments.folder / REPORT}")

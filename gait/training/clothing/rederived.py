@@ -16,6 +16,7 @@ from gait.data.source import Dropped, Found, Listing, Loaded, Perceive, Preparat
 from gait.data.store import DataSet
 from gait.data.writer import write_atomically
 from gait.training.clothing.looked import (
+    LeftOut,
     Look,
     Looked,
     look_at,
@@ -96,18 +97,31 @@ def look_at_all(
     sources = {slug(variant.source.entry): variant.source for variant in variants}
     tracks: dict[str, Looked] = {}
     dropped: list[Dropped] = []
+    frames: list[Dropped] = []
     for number, (name, source) in enumerate(sources.items(), 1):
         try:
             tracks[name] = look_at(source, look, folder / WORK / "look" / name)
-            dropped += [
-                Dropped(f"{recording_of(source)}, frame {frame.number}", frame.reason)
-                for frame in tracks[name].file.left_out
-            ]
+            frames += _runs(tracks[name].file.left_out, recording_of(source))
         except GaitwayError as error:
             dropped.append(Dropped(error.where or str(recording_of(source)), _reason(error)))
         if progress is not None:
             progress(number, len(sources))
-    return tracks, dropped
+    return tracks, [*dropped, *frames]
+
+
+def _runs(left_out: Sequence[LeftOut], where: Path) -> list[Dropped]:
+    """Frames one after the other that were left out for the same reason, told in one line."""
+    found: list[tuple[int, int, str]] = []
+    for frame in left_out:
+        first, last, reason = found[-1] if found else (0, -2, "")
+        if (frame.number, frame.reason) == (last + 1, reason):
+            found[-1] = (first, frame.number, reason)
+        else:
+            found.append((frame.number, frame.number, frame.reason))
+    return [
+        Dropped(f"{where}, frame {first}" if first == last else f"{where}, frames {first} to {last}", reason)
+        for first, last, reason in found
+    ]
 
 
 def write_frames(variant: Variant, track: Looked, change: Change, folder: Path) -> Found:

@@ -115,7 +115,7 @@ def test_one_bad_track_does_not_end_the_others(tmp_path: Path, capsys: pytest.Ca
     assert "left out b/nm/090/0+outline00" in told.replace(str(tmp_path / "in") + "/", "")
     assert "no joints to hang clothes on" in told
     assert "nobody is in any of its silhouettes" in told
-    assert "2 tracks left out in all" in told
+    assert "2 left out in all" in told
     assert (tmp_path / "out/sheets/a_nm_090_0.png").exists()
 
 

@@ -175,7 +175,8 @@ def test_frames_without_one_person_alone_are_left_out_and_told(rendering: Render
     out = Rendering(tmp_path / "in")
     good = out.add("good", "walk", scene_of(40, FRAMES), FRAMES)
     out.add("two", "walk", scene_of(41, FRAMES, people=2), FRAMES)
-    out.truth[good][4] = out.truth[good][4].__class__(out.truth[good][4].frame, ())
+    for number in (4, 5):
+        out.truth[good][number] = out.truth[good][number].__class__(out.truth[good][number].frame, ())
     both = out.truth[good][7]
     out.truth[good][7] = both.__class__(both.frame, both.people * 2)
     (tmp_path / "in/broken/walk").mkdir(parents=True)
@@ -183,8 +184,10 @@ def test_frames_without_one_person_alone_are_left_out_and_told(rendering: Render
     out.truth[tmp_path / "in/broken/walk"] = []
     report = recolour(recordings(out), tmp_path / "out", Wanted(1.0, 1, 0), out.look, out.perceive)
     told = {f"{one.where}: {one.reason}" for one in report.dropped}
-    assert f"{good}, frame 4: nobody is seen" in told
+    assert f"{good}, frames 4 to 5: nobody is seen" in told
     assert f"{good}, frame 7: 2 people are seen" in told
+    # What is lost whole is told before single frames.
+    assert "broken" in report.dropped[0].where
     assert any(
         str(tmp_path / "in/two/walk") in line and "0 of 18 frames show one person alone" in line
         for line in told
