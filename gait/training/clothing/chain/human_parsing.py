@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -94,7 +95,12 @@ def _place(chain: Chain, track: Looked, crop: Crop) -> Path:
 
 
 def _torch(path: Path, machine: Machine, side: int) -> Parser:
-    found: Any = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise WeightsError(
+            "is no checkpoint of tensors alone", where=str(path), wanted="an SCHP checkpoint (.pth) or .onnx"
+        ) from error
     net = parser_of(found.get("state_dict", found))
     device, kind = machine.place(), machine.dtype()
     net.to(device, kind)
