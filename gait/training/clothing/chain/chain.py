@@ -97,7 +97,9 @@ class Chain:
             )
         text = msgspec.json.encode({"stage": stage, **told}).decode()
         path = self.place(stage, "settings.json")
-        if not path.exists():
+        # Settings of a stage that made nothing, such as of a model that was none, bind nobody.
+        made = any(one.is_file() and one != path for one in path.parent.rglob("*"))
+        if not path.exists() or (not made and path.read_text(encoding="utf-8") != text):
             write_atomically(path, text.encode())
         elif path.read_text(encoding="utf-8") != text:
             raise DataError(

@@ -259,6 +259,10 @@ def test_a_file_that_is_no_model_is_one_line(world: World, tmp_path: Path, stage
     assert "\n" not in str(told.value)
     # torch advises on its own arguments, which the user of a verb has no use for.
     assert "weights_only" not in str(told.value)
+    # Nothing was made, so another model may be tried in its place.
+    other = path.rename(tmp_path / "other.pth")
+    with pytest.raises(WeightsError):
+        world.run(folder, stage, **{f"{stage}_model": str(other)})
 
 
 def test_a_stage_without_the_one_before_says_so(world: World, tmp_path: Path) -> None:
