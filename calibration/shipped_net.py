@@ -3,10 +3,13 @@ r"""The net in the box from nothing: its training data, and, once trained, the f
 ::
 
     python -m calibration.shipped_net walkers data/walkers
+    python -m calibration.shipped_net perceived data/perceived
     python -m gait.training.synthetic_train configs/silskeletongait_synthetic.yaml
     python -m gait.training.synthetic_train configs/silskeletongait_synthetic_runs.yaml \
         --from runs/silskeletongait_synthetic/model.safetensors
-    python -m calibration.shipped_net ship runs/silskeletongait_synthetic_runs
+    python -m gait.training.synthetic_train configs/silskeletongait_synthetic_perceived.yaml \
+        --from runs/silskeletongait_synthetic_runs/model.safetensors
+    python -m calibration.shipped_net ship runs/silskeletongait_synthetic_perceived
 
 ``tests`` makes the walkers that the figures in docs/MODEL_CARD.md are of; ``--first`` chooses other ones.
 """
