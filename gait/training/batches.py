@@ -18,9 +18,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gait.data.errors import naming
+from gait.data.records import Key
 from gait.data.store import Entry, Frames
 from gait.inputs import InputSpec, Walk, prepare
 from gait.training.augment import augment
+from gait.training.clothing.shares import source_of
 from gait.training.config import TrainingConfig
 from gait.training.people import Source, Split
 from gait.training.sampling import clip
@@ -64,21 +66,26 @@ class Drawn:
 
 
 class Sampler:
-    """Draws ``people`` people and ``clips`` sequences of each; nobody twice before all have come."""
+    """Draws ``people`` people and ``clips`` sequences of each; nobody twice before all have come.
+
+    A sequence and those made of it by ``augment`` count as one, of which any is taken: a quarter of the walks
+    in ten other sets of clothes is then a quarter of what is seen, and not seven tenths.
+    """
 
     def __init__(self, split: Split, people: int, clips: int, seed: int) -> None:
         self.seed, self.people, self.clips = seed, people, clips
-        sequences: dict[str, list[Entry]] = defaultdict(list)
+        walks: dict[str, dict[Key, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         for entry in split.train:
-            sequences[entry.person].append(entry)
-        self._sequences = [tuple(sequences[person]) for person in split.people]
+            walks[entry.person][source_of(entry) or entry.key].append(entry)
+        self._walks = [tuple(map(tuple, walks[person].values())) for person in split.people]
 
     def draw(self, step: int) -> tuple[Drawn, ...]:
         """The batch of step ``step``, person by person."""
         rng = np.random.default_rng([self.seed, step])
         drawn: list[Drawn] = []
-        for label in _rounds(range(len(self._sequences)), self.people, rng):
-            for entry in _rounds(self._sequences[label], self.clips, rng):
+        for label in _rounds(range(len(self._walks)), self.people, rng):
+            for alike in _rounds(self._walks[label], self.clips, rng):
+                entry = alike[0] if len(alike) == 1 else alike[int(rng.integers(len(alike)))]
                 drawn.append(Drawn(entry, label, len(drawn)))
         return tuple(drawn)
 

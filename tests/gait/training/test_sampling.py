@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gait.data.records import Entry
+from gait.training.batches import Sampler
+from gait.training.clothing.shares import is_variant, source_of, variant_of
 from gait.training.config import ClipSection
+from gait.training.people import Split
 from gait.training.sampling import clip, contiguous_with_drops, every_nth, in_runs, unordered, whole
 from stream.errors import ConfigError
 
@@ -114,3 +120,29 @@ def test_both_readings_of_interval_four_are_reached_by_the_config(kind: str) -> 
 def test_a_whole_sequence_is_in_order_and_cut_in_the_middle() -> None:
     assert whole(5, 720).tolist() == [0, 1, 2, 3, 4]
     assert whole(10, 4).tolist() == [3, 4, 5, 6]
+
+
+def person_with_variants() -> Split:
+    own = [Entry("a", "nm", "090", 30, str(number)) for number in range(4)]
+    dressed_ones = [variant_of(own[0], "outline", number) for number in range(10)]
+    others = [Entry("b", "nm", "090", 30, str(number)) for number in range(4)]
+    return Split(("a", "b"), (*own, *dressed_ones, *others), ())
+
+
+def test_a_walk_in_ten_other_sets_of_clothes_is_seen_as_often_as_any_other() -> None:
+    sampler = Sampler(person_with_variants(), people=2, clips=4, seed=0)
+    drawn = [one.entry for step in range(300) for one in sampler.draw(step) if one.entry.person == "a"]
+    walks = Counter(source_of(entry) or entry.key for entry in drawn)
+    assert set(walks.values()) == {300}  # each of the four walks once a batch
+    worn = Counter(entry.name for entry in drawn if is_variant(entry))
+    assert len(worn) == 10
+    assert sum(worn.values()) == pytest.approx(300 * 10 / 11, rel=0.1)
+
+
+def test_without_variants_the_same_sequences_are_drawn_as_ever() -> None:
+    split = person_with_variants()
+    plain = Split(split.people, tuple(entry for entry in split.train if not is_variant(entry)), ())
+    drawn = [one.entry.name for one in Sampler(plain, people=2, clips=3, seed=7).draw(0)]
+    rng = np.random.default_rng([7, 0])
+    rng.permutation(2)
+    assert drawn == [str(number) for _ in range(2) for number in rng.permutation(4)[:3]]
