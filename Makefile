@@ -18,7 +18,10 @@ run: $(VENV)/.installed-run
 
 # A process per folder, two folders at a time: they wait for processes and sockets as much as they compute.
 # What a folder says is printed when it is through. `make test TEST_JOBS=1` shows them one by one.
-TESTS := $(sort $(dir $(wildcard tests/test_*.py tests/*/test_*.py tests/*/*/test_*.py tests/*/*/*/test_*.py)))
+# Begun first, since it takes long and would else run last with nothing beside it.
+FIRST := tests/stream/
+FOLDERS := $(sort $(dir $(wildcard tests/test_*.py tests/*/test_*.py tests/*/*/test_*.py tests/*/*/*/test_*.py)))
+TESTS := $(FIRST) $(filter-out $(FIRST),$(FOLDERS))
 TEST_JOBS ?= 2
 
 test: $(VENV)/.installed-test
