@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clothing import interval
-from benchmarks.recognition import SHOWN, cross_view
+from benchmarks.clothing import interval, rank_1
+from benchmarks.recognition import SHOWN
 from benchmarks.report import BenchResult, Figure
 from calibration.perceived_walkers import PerceivedSet, PerceivedWalkers
 from commands.cli import progress, say
@@ -193,17 +193,6 @@ def trained(arm: Arm, data: Source, out: Path, steps: int, seed: int, people: in
         sampler = msgspec.structs.replace(usual.sampler, people=people)
         train(msgspec.structs.replace(usual, model=net, sampler=sampler), data, out, resume=True)
     return model
-
-
-def rank_1(model: Path, tests: Source) -> dict[str, float]:
-    """In percent, by clothes, the mean over pairs of different views."""
-    features = trial.vectors(model, tests)
-    apart = distances(features[:, None], features[:, None], "cosine")
-    people, conditions, views = (
-        np.array([getattr(entry, part) for entry in tests.entries])
-        for part in ("person", "condition", "view")
-    )
-    return {name: cross_view(apart, people, conditions, views, probe) for probe, name in SHOWN.items()}
 
 
 def seen_again(model: Path, tests: Source) -> dict[str, float]:

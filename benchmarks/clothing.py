@@ -29,6 +29,7 @@ from gait.evaluation.distances import distances
 from gait.training.clothing import dressed, trial
 from gait.training.clothing.recoloured import recolour
 from gait.training.clothing.shares import Wanted, source_of
+from gait.training.people import Source
 
 PLAIN, OUTLINE, RECOLOUR = "as they are", "outline", "recolour"
 T_95: Final = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}
@@ -133,12 +134,13 @@ def _measured(
     for seed in range(arguments.seeds):
         for arm, data in sets.items():
             out = arguments.folder / f"{name}-{arguments.steps}-{arm.replace(' ', '-')}-{seed}"
-            found[arm].append(_rank_1(trial.trained(data, out, arguments.steps, seed), tests))
+            found[arm].append(rank_1(trial.trained(data, out, arguments.steps, seed), tests))
             say(f"{arm}, seed {seed}: {found[arm][-1]}")
     return found
 
 
-def _rank_1(model: Path, tests: DataSet) -> dict[str, float]:
+def rank_1(model: Path, tests: Source) -> dict[str, float]:
+    """In percent, by clothes, the mean over pairs of different views."""
     features = trial.vectors(model, tests)
     apart = distances(features[:, None], features[:, None], "cosine")
     people, conditions, views = (

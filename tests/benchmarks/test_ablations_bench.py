@@ -9,6 +9,7 @@ from gait.data.records import Entry, Partition
 from gait.data.store import Frames
 from gait.inputs import Walk
 from gait.models import checkpoints
+from gait.models.silskeletongait import SilSkeletonGait
 from gait.sample import sample_walk
 
 
@@ -57,7 +58,8 @@ def test_an_arm_s_net_is_trained_as_it_says_once(tmp_path: Path) -> None:
     arm = ARMS["reference maps"]
     model = trained(arm, Changed(People()), tmp_path / "run", steps=2, seed=0, people=2)
     net = checkpoints.load(str(model))
-    assert net.config.rasteriser == "single_pixel"  # type: ignore[attr-defined]
+    assert isinstance(net, SilSkeletonGait)
+    assert net.config.rasteriser == "single_pixel"
     written = model.stat().st_mtime_ns
     assert trained(arm, Changed(People()), tmp_path / "run", steps=2, seed=0, people=2) == model
     assert model.stat().st_mtime_ns == written
