@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -75,7 +76,9 @@ class _Block:
         """One more sample; an invalid one is counted and enters no maximum."""
         self.samples.append(kept)
         if kept.weight > 0:
-            self.values = mapped.copy() if self.values is None else np.maximum(self.values, mapped)
+            self.values = (
+                mapped.copy() if self.values is None else np.maximum(self.values, mapped, self.values)
+            )
 
     def within(self, start_ns: int, end_ns: int) -> bool:
         """Whether all of it was captured in [start_ns, end_ns]."""
@@ -170,7 +173,9 @@ class StreamingEmbedder:
         maps = [block.values for block in window if block.values is not None]
         if not maps:
             return None
-        best = maps[0] if len(maps) == 1 else np.maximum.reduce(maps)
+        best = maps[0].copy()
+        for values in maps[1:]:
+            np.maximum(best, values, best)
         (vector,) = self._head.run({MAP: best[None]}).values()
         length = float(np.linalg.norm(vector[0]))
         if not length > 0:
@@ -229,7 +234,7 @@ class StreamingEmbedder:
             joints = sample.joints_3d.numpy()[None].astype(np.float32)
             if len(memory.torsos_m) < SCALE_SAMPLES:
                 memory.torsos_m.append(body_scale(joints, GAITWAY16, confidence=False))
-        scale_m = float(np.median(memory.torsos_m)) if memory.torsos_m else None
+        scale_m = median(memory.torsos_m) if memory.torsos_m else None
         return Walk(sample.silhouette.numpy()[None], sample.joints_2d.numpy()[None], joints, scale_m=scale_m)
 
 

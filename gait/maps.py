@@ -7,6 +7,7 @@ on are in ``gait.reference_maps``.
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Final
 
 import msgspec
@@ -52,7 +53,7 @@ def limb_and_joint_maps(
 
     Each is the maximum of Gaussians times confidence; a limb's is the smaller of its two ends'.
     """
-    canvas = _Canvas(layout, config)
+    canvas = _canvas(layout, config)
     xy, sure = _cleaned(points, layout, config)
     maps = np.empty((len(xy), 2, config.height, config.width), np.float32)
     for t in range(len(xy)):
@@ -72,7 +73,7 @@ def body_and_depth_maps(
     Depth is relative to the pelvis, bounded, 0.5 at the pelvis' own depth and on the background: its
     departure from 0.5 is weighted by the body channel.
     """
-    canvas = _Canvas(layout, config)
+    canvas = _canvas(layout, config)
     xy, sure = _cleaned(points, layout, config)
     reach = np.nan_to_num(np.asarray(depths, np.float64)) / config.depth_reach
     bounded = np.clip(reach, -1, 1).astype(np.float32)
@@ -215,6 +216,17 @@ class _Canvas:
         with np.errstate(divide="ignore"):
             log_sure = np.log(np.minimum(sure[self._from], sure[self._to]))
         return np.subtract(log_sure[:, None], self._across, out=self._across), self._on
+
+
+_scratch: Final = threading.local()
+
+
+def _canvas(layout: Layout, config: MapConfig) -> _Canvas:
+    """This thread's canvas; made once, since a live caller draws one frame at a time."""
+    held: tuple[Layout, MapConfig, _Canvas] | None = getattr(_scratch, "held", None)
+    if held is None or held[0] is not layout or held[1] != config:
+        held = _scratch.held = (layout, config, _Canvas(layout, config))
+    return held[2]
 
 
 def _cleaned(

@@ -99,6 +99,8 @@ def convert(
     """Points (..., K, C) of one layout in another; a derived joint is as sure as its least sure source."""
     source, target = _layout(source), _layout(target)
     _check(points, source, 2 if confidence else 1)
+    if source is target:
+        return Converted(_known(_float32(points), confidence), (), ())
     weights = _weights(source, target.joints)
     derived = tuple(joint for joint in target.joints if joint not in source.joints)
     missing = tuple(joint for joint, row in zip(target.joints, weights, strict=True) if not row.any())
@@ -113,6 +115,8 @@ def locate(points: NDArray[Any], layout: Layout | str, joint: str, *, confidence
     """
     layout = _layout(layout)
     _check(points, layout, 2 if confidence else 1)
+    if joint in layout.joints:
+        return _known(_float32(points[..., layout.index(joint), :]), confidence)
     weights = _weights(layout, (joint,))
     if not weights.any():
         raise MessageError(f"no {joint} can be derived from the layout {layout.name}")
@@ -274,6 +278,16 @@ def _row(source: Layout, joint: str, asked: frozenset[str]) -> NDArray[np.float6
         if len(found) == len(parts):
             return np.asarray(np.mean(found, axis=0))
     return None
+
+
+def _known(points: Points, confidence: bool) -> Points:
+    """Points as they are, a missing one blank: what ``_combine`` gives where each joint is its own source."""
+    lacking = np.asarray(~np.isfinite(points).all(axis=-1))
+    if confidence:
+        lacking |= ~(points[..., -1] > 0)
+    if lacking.any():
+        points[lacking] = 0 if confidence else np.nan
+    return points
 
 
 def _combine(points: Points, weights: NDArray[np.float32], confidence: bool) -> Points:
