@@ -16,14 +16,14 @@ class NetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``runtime``: ``auto`` takes TensorRT on an NVIDIA GPU, else OpenVINO; `doctor` says which and why.
     ``precision``: ``f32`` gives the same landmarks on every processor; ``bf16``, where the processor has it,
     is about 1.5 times as fast and moves landmarks by 0.5 % of the region in the mean, a tenth at worst.
-    ``threads``: cores for one inference, 0 for all that the process may use. ``streams``: inferences side by
-    side; more than one pays only with several people and raises the delay of a single one.
+    ``threads``: cores for one inference, 0 for all that the process may use. ``streams``: so many inferences
+    run side by side where there are several, on threads / streams cores each; a lone one takes every core.
     """
 
     runtime: Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"] = "auto"
     precision: Literal["f32", "bf16"] = "f32"
     threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
-    streams: Count = 1
+    streams: Count = 2
     device: str = "CPU"
 
 

@@ -59,7 +59,7 @@ class PixelInput:
 class NetOptions:
     """How a net is loaded, by any runtime. ``threads`` 0 means every core this process may use.
 
-    ``streams`` inferences run side by side on threads / streams cores each, where the runtime can.
+    Of several inferences ``streams`` run side by side on threads / streams cores each, where the runtime can.
     ``batch`` replaces the first side of every input; 0 leaves it free. ``outputs`` keeps only those.
     """
 
