@@ -24,6 +24,7 @@ from benchmarks.tracking_links import link, made_up
 from benchmarks.tracking_peer import OURS, PEERS, Scores, scores, track_with_peer, write_sequence
 from benchmarks.tracking_real import Faults, RealSequence, data_folder, mot17_09, tud_sequences
 from benchmarks.tracking_rendered import Looks, look
+from benchmarks.tracking_rules import rule_figures
 from benchmarks.tracking_scenes import SceneFrame
 from benchmarks.tracking_speed import growth, speed
 from benchmarks.tracking_square import rendered_truth
@@ -48,6 +49,7 @@ PARTS: Final = {
     "real": "TUD and MOT17-09 beside ByteTrack",
     "speed": "60 people, and memory over --frames",
     "gate": "what the window's gate costs",
+    "rules": "what each rule of the gate refuses",
 }
 
 Values = dict[str, float]
@@ -82,6 +84,8 @@ def run(options: argparse.Namespace) -> BenchResult:
         _measure_speed(options, figures, values)
     if "gate" in parts:
         figures |= gate_figures()
+    if "rules" in parts:
+        figures |= rule_figures()
     return BenchResult.of("tracking", figures, values, in_part=parts != set(PARTS))
 
 
