@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 
 from commands.cli import add_json_argument, out, print_json, progress, say
+from gait.skeleton import layout_named
+from gait.skeleton_layouts import BUILT_IN
 from gait.walkers.clip import write_clip
 from gait.walkers.conditions import CHOICES
 from gait.walkers.population import POPULATIONS
@@ -15,6 +17,7 @@ from gait.walkers.quality import CAMERAS
 from gait.walkers.scene import Scene
 from gait.walkers.scenes import VIEWPOINTS
 from gait.walkers.sheet import contact_sheet
+from gait.walkers.skeletons import PARTITION, write_skeletons
 from gait.walkers.source import PREFIX, WalkersSpec
 from gait.walkers.truth import ClipTruth, mot_path, truth_path
 from stream.errors import ConfigError, ResourceError
@@ -23,8 +26,10 @@ from stream.errors import ConfigError, ResourceError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Who, for how long, how large, where to."""
     add_json_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the clip, ends in .mp4")
-    parser.add_argument("--people", type=int, default=4, help="1 to 24 (default 4)")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the clip, ends in .mp4; of --joints a folder"
+    )
+    parser.add_argument("--people", type=int, default=4, help="1 to 24, of --joints any number (default 4)")
     parser.add_argument("--seconds", type=float, default=12.0, help="length of the clip (default 12)")
     parser.add_argument("--size", default="1280x720", help="width x height, even (default 1280x720)")
     parser.add_argument("--fps", type=float, default=25.0, help="frames a second (default 25)")
@@ -43,10 +48,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE", help="also write a contact sheet with the truth drawn in (.png)"
     )
+    parser.add_argument(
+        "--joints",
+        choices=BUILT_IN,
+        metavar="LAYOUT",
+        help="no clip: joints in metres as of a depth camera, PERSON/NN.npy, for `prepare skeletons`: "
+        f"{', '.join(BUILT_IN)}",
+    )
+    parser.add_argument("--walks", type=int, default=10, help="with --joints: of each person (default 10)")
+    parser.add_argument(
+        "--unseen", type=int, default=0, help="with --joints: so many people for the test alone (default 0)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Render, write, tell."""
+    if arguments.joints:
+        return _write_joints(arguments)
     sheet: Path | None = arguments.sheet
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ConfigError(
@@ -61,6 +79,26 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(_told(truth, arguments.out, sheet))
     else:
         _tell(truth, arguments.out, sheet)
+    return 0
+
+
+def _write_joints(arguments: argparse.Namespace) -> int:
+    people, walks = arguments.people, arguments.walks
+    with progress("walking", max(people * walks, 1)) as step:
+        count = write_skeletons(
+            arguments.out,
+            layout_named(arguments.joints),
+            people,
+            walks,
+            seed=arguments.seed,
+            unseen=arguments.unseen,
+            progress=step.set,
+        )
+    partition = arguments.out / PARTITION
+    if arguments.json:
+        print_json({"folder": str(arguments.out), "walks": count, "partition": str(partition)})
+    else:
+        say(f"{count} walks of {people} people in {arguments.out}; who trains and who tests: {partition}")
     return 0
 
 
