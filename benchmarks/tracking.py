@@ -126,6 +126,7 @@ def _measure_links(
     figures[f"tracklets_per_person_unlinked_{people}"] = linked.before
     figures[f"links_{people}"] = linked.links
     figures[f"links_wrong_{people}"] = linked.wrong
+    figures[f"links_wrong_at_joint_{people}"] = linked.wrong_at_joint
     figures[f"links_retracted_{people}"] = linked.retracted
 
 

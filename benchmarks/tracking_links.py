@@ -42,6 +42,8 @@ from trackers.stitch import Evidence
 
 FITTED_PEOPLE = 60
 FITTED_SEED = 4242
+JOINT = 30
+"""Frames of a tracklet that say who it shows at its end, or at its beginning: a second."""
 JOINTS = Array.of(np.zeros((16, 3), np.float32))
 Floats = NDArray[np.float64]
 
@@ -158,12 +160,17 @@ def _built_in(embedder: Embedder) -> Recogniser:
 
 @dataclass(frozen=True)
 class Stitched:
-    """Tracklets per person before and after linking, and the links that join two people."""
+    """Tracklets per person before and after linking, and the links that join two people.
+
+    ``wrong_at_joint``: of the wrong ones those that are wrong even where the two tracklets meet; else a
+    tracklet itself changed hands, before its end or after its beginning.
+    """
 
     before: float
     after: float
     links: int
     wrong: int
+    wrong_at_joint: int
     retracted: int
 
 
@@ -186,13 +193,20 @@ class Story:
 
     def sum_up(self) -> Stitched:
         """A tracklet belongs to whom it shows most; a link is wrong where its two belong to two people."""
-        owner = {key: Counter(whos).most_common(1)[0][0] for key, whos in self.shown.items()}
+        owner = {key: _most(whos) for key, whos in self.shown.items()}
         people = len(set(owner.values()))
-        wrong = sum(owner[earlier] != owner[later] for earlier, later in self.links)
-        count = len(self.links)
-        return Stitched(
-            len(owner) / people, (len(owner) - count + wrong) / people, count, wrong, self.retracted
+        wrong = [pair for pair in self.links if owner[pair[0]] != owner[pair[1]]]
+        at_joint = sum(
+            _most(self.shown[earlier][-JOINT:]) != _most(self.shown[later][:JOINT])
+            for earlier, later in wrong
         )
+        count = len(self.links)
+        after = (len(owner) - count + len(wrong)) / people
+        return Stitched(len(owner) / people, after, count, len(wrong), at_joint, self.retracted)
+
+
+def _most(whos: Sequence[int]) -> int:
+    return Counter(whos).most_common(1)[0][0]
 
 
 def link(frames: Sequence[SceneFrame], who: Recogniser, config: TrackConfig | None = None) -> Stitched:

@@ -10,13 +10,13 @@ from benchmarks import tracking
 from benchmarks.report import goals
 from benchmarks.tracking import tracked_rows
 from benchmarks.tracking_gate import cover, rank_one
-from benchmarks.tracking_links import link, made_up
+from benchmarks.tracking_links import Story, link, made_up
 from benchmarks.tracking_rendered import Looks, look
 from benchmarks.tracking_scenes import EPOCH_NS, S, SceneSpec, capture_times, simulate
 from benchmarks.tracking_speed import growth
 from benchmarks.tracking_square import Seen, Truth
 from benchmarks.tracking_windows import coverage, observe, purity, windows
-from stream.messages import Array, Mask
+from stream.messages import Array, Link, Mask, TrackletId
 
 STANDING = Array.of(np.zeros((16, 3), np.float32))
 MASK = Mask(1, 1, b"\x80", (1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
@@ -134,3 +134,15 @@ def test_who_shows_nothing_is_not_recognised() -> None:
     gallery = np.eye(3)
     assert rank_one(gallery, gallery) == 1.0
     assert rank_one(np.array([[1.0, 0, 0], [1.0, 0, 0], [0, 0, 0]]), gallery) == pytest.approx(1 / 3)
+
+
+def test_a_link_to_a_tracklet_that_changed_hands_is_wrong_but_not_where_the_two_meet() -> None:
+    first, second, third, fourth = (TrackletId("cam", "run", n) for n in range(4))
+    told = Story()
+    told.shown[first] = [1] * 50
+    told.shown[second] = [1] * 40 + [2] * 60  # begins as one person, shows mostly another
+    told.shown[third] = [3] * 50
+    told.shown[fourth] = [2] * 50
+    told.take([Link(first, second, 0, 1.0, 0.2, 0.9), Link(third, fourth, 0, 1.0, 0.2, 0.9)])
+    result = told.sum_up()
+    assert (result.links, result.wrong, result.wrong_at_joint) == (2, 2, 1)
