@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.report import BenchResult, Figure
 from benchmarks.tracking_gate import gate_figures
-from benchmarks.tracking_links import link, made_up
+from benchmarks.tracking_links import Stitched, baseline, link, made_up, shipped
 from benchmarks.tracking_peer import OURS, PEERS, Scores, scores, track_with_peer, write_sequence
 from benchmarks.tracking_real import Faults, RealSequence, data_folder, mot17_09, tud_sequences
 from benchmarks.tracking_rendered import Looks, look
@@ -46,6 +46,7 @@ PARTS: Final = {
     "tracks": "rendered people beside ByteTrack",
     "windows": "purity and coverage",
     "links": "tracklets per person, wrong links",
+    "net-links": "the same by the net in the box and by the baseline",
     "real": "TUD and MOT17-09 beside ByteTrack",
     "speed": "60 people, and memory over --frames",
     "gate": "what the window's gate costs",
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace) -> BenchResult:
     values: Values = {}
     parts = set(options.only)
     with tempfile.TemporaryDirectory() as scratch:
-        for people in CROWDS if parts & {"tracks", "windows", "links"} else ():
+        for people in CROWDS if parts & {"tracks", "windows", "links", "net-links"} else ():
             _measure_square(people, options, Path(scratch), figures, values)
         if "real" in parts:
             _measure_real(Path(scratch), figures, values)
@@ -102,6 +103,8 @@ def _measure_square(
         _measure_windows(people, frames, scratch / f"windows-{people}", figures, values)
     if "links" in options.only:
         _measure_links(people, frames, figures, values)
+    for name, who in ({"net": shipped, "baseline": baseline} if "net-links" in options.only else {}).items():
+        _note_links(f"{name}_{people}", link(frames, who()), figures)
 
 
 def _measure_windows(
@@ -123,11 +126,16 @@ def _measure_links(
     linked = link(frames, made_up())
     values[f"tracklets_per_person_{people}"] = linked.after
     values[f"wrong_links_{people}"] = linked.wrong / max(1, linked.links)
-    figures[f"tracklets_per_person_unlinked_{people}"] = linked.before
-    figures[f"links_{people}"] = linked.links
-    figures[f"links_wrong_{people}"] = linked.wrong
-    figures[f"links_wrong_at_joint_{people}"] = linked.wrong_at_joint
-    figures[f"links_retracted_{people}"] = linked.retracted
+    _note_links(f"{people}", linked, figures)
+
+
+def _note_links(name: str, linked: Stitched, figures: dict[str, Figure]) -> None:
+    figures[f"tracklets_per_person_unlinked_{name}"] = linked.before
+    figures[f"tracklets_per_person_linked_{name}"] = linked.after
+    figures[f"links_{name}"] = linked.links
+    figures[f"links_wrong_{name}"] = linked.wrong
+    figures[f"links_wrong_at_joint_{name}"] = linked.wrong_at_joint
+    figures[f"links_retracted_{name}"] = linked.retracted
 
 
 def _measure_real(scratch: Path, figures: dict[str, Figure], values: Values) -> None:
