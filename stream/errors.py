@@ -29,10 +29,11 @@ FOREIGN_ARRAYS: Final = (
         KeyError,
         EOFError,
         TypeError,
-        RuntimeError,
+        AttributeError,  # a member of an .npz that is no array comes as bytes
+        RuntimeError,  # sealed
         OverflowError,
         MemoryError,
-    ),  # RuntimeError: sealed
+    ),
     *(NotImplementedError, zipfile.BadZipFile, zlib.error),
 )
 """What numpy raises, beside OSError, for .npy and .npz files that are damaged or none."""

@@ -182,6 +182,8 @@ class Ledger:
         self._rows_each, rest = divmod(words, max(1, len(self.stages)) * _ROW * _WORD)
         if rest or words <= 0 or self._rows_each < len(names["cameras"]):
             raise ValueError(f"{len(self._map)} bytes")
+        if UNATTRIBUTED not in names["cameras"]:
+            raise ValueError("no row for what belongs to no camera")
         self._words = memoryview(self._map)[_table_at(self._head) :].cast("q")
 
     def _names(self) -> dict[str, tuple[str, ...]]:

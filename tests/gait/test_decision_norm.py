@@ -1,5 +1,6 @@
 """Scores told against strangers: somebody who looks like everybody needs more, and bad cohorts are refused."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +62,12 @@ def test_a_cohort_comes_back_from_its_file(tmp_path: Path) -> None:
 def test_what_is_no_cohort_gets_one_line(tmp_path: Path) -> None:
     np.savez(tmp_path / "no.npz", other=np.zeros(3))
     np.savez(tmp_path / "few.npz", model=np.array(MODEL), vectors=STRANGERS[:5])
+    with zipfile.ZipFile(tmp_path / "bytes.npz", "w") as file:
+        file.writestr("model", MODEL)
+        file.writestr("vectors", b"no array")
     (tmp_path / "text.npz").write_text("not a cohort")
     (tmp_path / "empty.npz").write_bytes(b"")
-    for name in ("no", "few", "text", "empty", "missing"):
+    for name in ("no", "few", "bytes", "text", "empty", "missing"):
         with pytest.raises(ConfigError) as caught:
             load_cohort(tmp_path / f"{name}.npz", MODEL)
         assert "\n" not in str(caught.value)

@@ -114,6 +114,14 @@ def test_a_damaged_ledger_is_one_clear_line(tmp_path: Path, content: bytes) -> N
         Ledger.open(tmp_path / "ledger")
 
 
+def test_a_ledger_without_a_row_for_strays_is_refused(ledger: Ledger) -> None:
+    whole = ledger.path.read_bytes()
+    other = ledger.path.with_name("other")
+    other.write_bytes(whole.replace(b',""]', b"   ]", 1))
+    with pytest.raises(MessageError, match="damaged ledger"):
+        Ledger.open(other)
+
+
 def test_a_ledger_cut_short_is_refused(ledger: Ledger) -> None:
     whole = ledger.path.read_bytes()
     cut = ledger.path.with_name("cut")
