@@ -30,6 +30,7 @@ MIN_PART: Final = 0.02
 """A component without a joint is kept when it holds this share of the largest and touches a limb's line."""
 SHORT_LABELS: Final = 4 * (2**16 - 1) // 2
 """Pixels of a grid whose components can be counted in 16 bits, with room to spare."""
+NOWHERE: Final[Box] = (math.inf, math.inf, -math.inf, -math.inf)
 FINEST: Final = 2.0
 """How much finer than the net's mask a silhouette's grid may be. Drawn on the image, the mask of somebody 300
 pixels tall agrees 1.4 points of IoU better with mediapipe's full-size one than on the net's own grid."""
@@ -66,8 +67,13 @@ class Silhouette:
 
     @cached_property
     def box(self) -> Box:
-        """The smallest box around the set pixels; its edges count pixel n as [n, n + 1]."""
+        """The smallest box around the set pixels; its edges count pixel n as [n, n + 1].
+
+        Of none, which is what may be left of a mask near its own joints, a box that meets no other.
+        """
         rows, columns = np.flatnonzero(self.bits.any(axis=1)), np.flatnonzero(self.bits.any(axis=0))
+        if not len(rows):
+            return NOWHERE
         step, _, left, _, _, top = self.to_image
         half = step / 2.0
         return (

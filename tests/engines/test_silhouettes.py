@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.followers import Seen, apart, own_share, seen_in
+from engines.followers import Seen, apart, own_share, same_person, seen_in
 from engines.pose import Pose, PoseNet
 from engines.regions import Region, apply, crop
-from engines.silhouettes import Silhouette, mask_iou, of_the_body, silhouette
+from engines.silhouettes import Silhouette, boxes_meet, mask_iou, of_the_body, silhouette
 from tests.engines.fake_nets import FakeLandmarks, draw
 
 SIZE = (640, 360)
@@ -150,6 +150,19 @@ def test_a_scrap_of_somebody_known_has_no_share_of_its_own() -> None:
     known = seen_of([(0, 200, 180, 200)], 0)
     assert own_share(seen_of([(1, 200, 165, 60)], 0), [known]) < 0.3
     assert own_share(seen_of([(1, 500, 180, 150)], 0), [known]) == 1.0
+
+
+def test_who_has_no_mask_near_their_own_joints_is_nobody_elses_double() -> None:
+    """A soak of an hour met one: joints to one side, the mask on the other."""
+    seen = seen_of([(0, 200, 180, 150)], 0)
+    aside = seen.pose.keypoints + np.array([150.0, 0.0, 0.0], np.float32)
+    stray = Seen(replace(seen.pose, keypoints=aside), seen.silhouette, seen.agreement)
+    beside = Seen(replace(seen.pose, keypoints=aside - [30.0, 0.0, 0.0]), seen.silhouette, seen.agreement)
+    assert not stray.core.bits.any()
+    assert not boxes_meet(stray.core.box, seen.silhouette.box)
+    assert not boxes_meet(seen.silhouette.box, stray.core.box)
+    assert not same_person(stray, beside)
+    assert own_share(stray, [seen]) == 0.0
 
 
 def test_painting_out_leaves_the_person_behind() -> None:
