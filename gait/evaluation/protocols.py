@@ -4,6 +4,7 @@ casia-b, ou-mvlp, sustech1k   view matrix: probe view x gallery view without the
 ccpg-gait, ccpg-reid          four changes of clothes, as a view matrix or as one ranked list; never mixed
 gait3d, grew, ccvid           the data set's own lists of probes and gallery
 leave-run-out                 each run of a person against the normal runs that are left (UCalgary Kinect)
+leave-walk-out                the same for folders PERSON/WALK, which know no conditions
 usf                           gallery against each probe set; half-cycles joined to walks, and each by itself
 lists                         any data set whose index lists probes and gallery
 """
@@ -22,6 +23,8 @@ from gait.evaluation.trials import Exclude, Trial, indices
 from stream.errors import ConfigError
 
 Patterns = tuple[str, ...]
+NO_CONDITION: Final = "walk"
+"""What walks are called that come as PERSON/WALK (``gait.data.source.walks_by_person``)."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,7 @@ PROTOCOLS: Final[dict[str, AnyProtocol]] = {
     "grew": OwnLists(by_condition=Condition("all", ("03",), ("01", "02"))),
     "ccvid": OwnLists((("general", "own view"), ("clothes changed", "own view and clothes"))),
     "leave-run-out": LeaveRunOut(),
+    "leave-walk-out": LeaveRunOut(normal=NO_CONDITION),
     "usf": JoinedProbes(),
     "lists": OwnLists(rest=True),
 }

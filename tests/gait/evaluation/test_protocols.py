@@ -89,6 +89,13 @@ def test_leave_run_out_never_has_the_probe_in_its_gallery() -> None:
     ]
 
 
+def test_leave_walk_out_takes_folders_that_know_no_conditions() -> None:
+    entries = entries_of("1/walk//00", "1/walk//01", "2/walk//00", "2/walk//01", "3/walk//00")
+    first, second = plan("leave-walk-out", entries, Partition(train=("3",), test=("1", "2")))
+    assert (first.probes.tolist(), first.gallery.tolist()) == ([0, 2], [1, 3])
+    assert (second.probes.tolist(), second.gallery.tolist()) == ([1, 3], [0, 2])
+
+
 def test_usf_joins_pieces_to_walks_but_not_those_of_nobody_known() -> None:
     entries = entries_of(
         "001/gallery//0:gallery", "001/gallery//1:gallery", "001/A//0:probe", "unknown/A//1:probe"
