@@ -108,6 +108,8 @@ def _check_keys(node: yaml.Node, kind: Any, name: str) -> None:
     seen: set[str] = set()
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(struct)} if struct else None
     for key, child in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError("a key is not a word", where=f"{name}, line {_line(key)}", wanted="name: value")
         if key.value in seen:
             raise ConfigError(f"key {key.value!r} stands there twice", where=f"{name}, line {_line(key)}")
         seen.add(key.value)

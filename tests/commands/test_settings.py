@@ -71,6 +71,13 @@ def test_a_wrong_type_names_line_and_setting() -> None:
     assert "int" in text
 
 
+@pytest.mark.parametrize("key", ["{source: y}", "[a, b]", "? {a: 1}"])
+def test_a_key_that_is_no_word_is_refused(key: str) -> None:
+    assert message(f"cameras: {{x: {{source: z}}, {key}: 1}}").startswith(
+        "pipeline.yaml, line 1: a key is not"
+    )
+
+
 def test_a_key_given_twice_is_refused() -> None:
     assert "twice" in message("name: a\nname: b\n")
 

@@ -109,7 +109,7 @@ def test_usf_joins_pieces_to_walks_but_not_those_of_nobody_known() -> None:
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_training_people_are_never_tested(name) -> None:
-    conditions = ("nm-01", "nm-05", "00", "01", "00-nm", "01-nm", "U0_D0", "U1_D1", "N")
+    conditions = ("nm-01", "nm-05", "00", "01", "00-nm", "01-nm", "U0_D0", "U1_D1", "N", "walk")
     keys = [f"{p}/{c}/{v}" for p in ("in", "out") for c in conditions for v in ("1", "2")]
     keys += [f"{p}/x/{v}:{role}" for p in ("in", "out") for v, role in (("1", "probe"), ("2", "gallery"))]
     entries = entries_of(*keys)
