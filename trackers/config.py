@@ -124,7 +124,7 @@ class WindowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # baseline recognises 73 % side-on and 58 to 65 % from the front or behind: worth having, so all pass.
     min_side: Share = 0.0
 
-    # 0.6 costs 5 points of the coverage of 24 people, and 0.4 another 5; no window is purer (two other squares).
+    # 0.6 costs 5 points of the coverage of 24 people, 0.4 another 5; no window is purer (two other squares).
     merge_iou: Share = 0.75
     merge_cover: Share = 0.8
 
