@@ -7,6 +7,7 @@ import pytest
 from benchmarks.tracking_rules import Look, Moment, band_figures, passes, walking_figures, worth
 from gait.walkers.truth import Crop, TruthPerson
 from stream.messages import Array, Mask, Person, Quality
+from trackers.config import WindowConfig
 
 FINE = {
     "score": 0.99,
@@ -59,7 +60,9 @@ def test_a_band_holds_what_all_other_rules_let_pass() -> None:
 def test_the_limits_are_those_of_the_gate() -> None:
     assert all(passes(Look(FINE, 1.0), rule) for rule in FINE)
     assert not passes(Look(FINE | {"overlap": 0.61}, 1.0), "overlap")
-    assert not passes(Look(FINE | {"height_px": 47.0}, 1.0), "height_px")
+    least = WindowConfig().min_height_px
+    assert passes(Look(FINE | {"height_px": least}, 1.0), "height_px")
+    assert not passes(Look(FINE | {"height_px": least - 1.0}, 1.0), "height_px")
 
 
 def test_who_stands_and_passes_and_who_walks_and_is_refused_are_told_by_limit() -> None:
