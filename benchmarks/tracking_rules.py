@@ -33,7 +33,7 @@ from trackers.walking import Gait, ankle_separation
 
 FPS: Final = 25.0
 FIRST_SEED: Final = 41_000_000
-"""No demo, fit or other bench draws people with such seeds."""
+"""Nothing that is judged here was fitted to people of such seeds."""
 HEIGHT_PX: Final = (32.0, 500.0)
 CROWDS: Final = (2, 4, 6)
 BANDS: Final = {

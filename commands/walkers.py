@@ -83,6 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write_joints(arguments: argparse.Namespace) -> int:
+    if arguments.sheet is not None:
+        raise ConfigError(
+            "joints have no contact sheet", where="--sheet", fix="Leave out --sheet or --joints"
+        )
     people, walks = arguments.people, arguments.walks
     with progress("walking", max(people * walks, 1)) as step:
         count = write_skeletons(

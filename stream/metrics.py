@@ -54,10 +54,10 @@ class Page:
 
 def metrics_page(status: Status, verdict: Health, accept: str = "") -> Page:
     """All metrics, in the exposition format that the ``Accept`` header asks for."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(lambda: _families(status, verdict)))
+    collected = CollectorRegistry(auto_describe=False)
+    collected.register(_Collector(lambda: _families(status, verdict)))
     encode, content_type = choose_encoder(accept)
-    return Page(content_type, encode(registry))
+    return Page(content_type, encode(collected))
 
 
 class _Collector(Collector):

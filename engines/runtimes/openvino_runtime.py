@@ -52,9 +52,9 @@ class OpenVinoOptions(NetOptions):
 class OpenVinoNet(LoadedNet):
     """A model compiled for one inference at a time and, where streams are wanted, for some side by side.
 
-    On two cores two inferences side by side take a fifth less time than one after the other on both, and the
-    numbers are the same to the last bit; a lone one would leave cores idle. Not for use by two threads at
-    once.
+    Two inferences side by side on a core each wait for each other less than one after the other on both do,
+    and the numbers are the same to the last bit; a lone one would leave a core idle. Not for use by two
+    threads at once.
     """
 
     def __init__(

@@ -76,10 +76,10 @@ def write_skeletons(
 
     The last ``unseen`` people are for the test. Files that are there already are kept.
     """
-    if people < 1 or walks < 1 or not 0 <= unseen < people:
+    if people < 1 or walks < 1 or not 0 <= unseen < people or seed < 0:
         raise ConfigError(
-            f"{people} people, {walks} walks, {unseen} unseen",
-            wanted="1 or more, and fewer unseen than people",
+            f"{people} people, {walks} walks, {unseen} unseen, seed {seed}",
+            wanted="1 or more, fewer unseen than people, a seed of 0 or more",
         )
     names = [f"{seed + n:06d}" for n in range(people)]
     try:

@@ -57,10 +57,13 @@ def test_files_are_written_once_with_who_trains_and_who_tests(tmp_path: Path) ->
     assert not list(tmp_path.rglob("*.part"))
 
 
-@pytest.mark.parametrize(("people", "walks", "unseen"), [(0, 1, 0), (1, 0, 0), (2, 1, 2), (2, 1, -1)])
-def test_a_set_of_nobody_is_refused(tmp_path: Path, people: int, walks: int, unseen: int) -> None:
+@pytest.mark.parametrize(
+    ("people", "walks", "unseen", "seed"),
+    [(0, 1, 0, 0), (1, 0, 0, 0), (2, 1, 2, 0), (2, 1, -1, 0), (1, 1, 0, -5)],
+)
+def test_a_set_of_nobody_is_refused(tmp_path: Path, people: int, walks: int, unseen: int, seed: int) -> None:
     with pytest.raises(ConfigError, match=f"{people} people"):
-        write_skeletons(tmp_path, GAITWAY16, people, walks, unseen=unseen)
+        write_skeletons(tmp_path, GAITWAY16, people, walks, unseen=unseen, seed=seed)
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
