@@ -1,8 +1,10 @@
 """How our perception errs: walkers rendered in colour, perceived, and held against the truth.
 
-What comes out is ``gait/training/synthetic_noise.json``, by which training data without colours are made::
+What comes out is ``gait/training/synthetic_noise.json``, by which training data without colours are made,
+and, of all the cameras of ``perceived_walkers`` with their faults, ``synthetic_noise_far.json``::
 
     python -m calibration.perception_noise
+    python -m calibration.perception_noise far
 
 It prints, for real perception and for the model fitted to it, how masks agree with the truth (IoU) and how
 far joints lie from theirs.
@@ -10,9 +12,10 @@ far joints lie from theirs.
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -21,9 +24,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.in_process import OneFrame
+from calibration.perceived_walkers import PERCEIVED, scene_of
 from engines.perceive import PerceiveStage, Perception
 from gait.skeleton import BLAZEPOSE33, GAITWAY16, convert
-from gait.training.synthetic_noise import FITTED, LEFT, RIGHT, PerceptionNoise, perceived_masks
+from gait.training.synthetic_noise import (
+    ARMS,
+    ENDS,
+    FITTED,
+    FITTED_FAR,
+    LEFT,
+    LEGS,
+    RIGHT,
+    PerceptionNoise,
+    perceived_masks,
+)
 from gait.walkers.camera import Camera
 from gait.walkers.landmarks import landmarks
 from gait.walkers.person import sample_person
@@ -33,15 +47,21 @@ from gait.walkers.views import path_past
 from stream.messages import FrameRef, FrameToken, People, Person
 
 WALKS: Final = range(4_000_000, 4_000_024)
+FAR_WALKS: Final = range(4_100_000, 4_100_120)
 """Nobody with such a seed is trained on, demonstrated or tested."""
 CAMERA: Final = Camera(width=640, height_px=360, focal=500.0, height=1.45, pitch=0.05)
 COARSE: Final = 0.5
 """Every second walk is shown at half size, without colours: what old and far cameras give."""
+BLUR: Final = (0.008, 0.024)
+FAR_BLUR: Final = (0.008, 0.036)
+"""One to three pixels of the 128 that the net's own mask shows a person with; far ones have fewer."""
 BANDS: Final = 20
 FAR_OFF: Final = 0.06
 """Heights: outlines further off are limbs lost or scenery taken in, not errors of the edge."""
 LOST: Final = 0.3
 SWAPPED: Final = 0.6
+SHANKS: Final = ([2, 3], [5, 6])
+FOREARMS: Final = ([14, 15], [11, 12])
 
 Floats = NDArray[np.float64]
 Bits = NDArray[np.bool_]
@@ -65,17 +85,23 @@ class Look:
         return float((self.truth & self.seen).sum() / max(1, (self.truth | self.seen).sum()))
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
     """Perceive, fit, write, and show both sides."""
+    parser = argparse.ArgumentParser(prog="python -m calibration.perception_noise", description=__doc__)
+    parser.add_argument("cameras", nargs="?", choices=("near", "far"), default="near", help="default: near")
+    far = parser.parse_args(argv).cameras == "far"
+    seeds = FAR_WALKS if far else WALKS
     perception = Perception.load()
     walks = []
-    for number, seed in enumerate(WALKS):
-        looks = list(looks_of(seed, perception, coarse=number % 2 == 1))
-        if len(looks) >= BANDS:
+    for number, seed in enumerate(seeds):
+        scene = scene_of(seed, 0, PERCEIVED) if far else _near(seed)
+        looks = list(looks_in(scene, perception, coarse=not far and number % 2 == 1))
+        if len(looks) >= (PERCEIVED.least if far else BANDS):
             walks.append(looks)
-        _tell(f"walk {number + 1} of {len(WALKS)}: {len(looks)} looks")
-    noise = fit(walks)
-    FITTED.write_bytes(msgspec.json.format(msgspec.json.encode(noise), indent=2) + b"\n")
+        _tell(f"walk {number + 1} of {len(seeds)}: {len(looks)} looks")
+    noise = fit(walks, FAR_BLUR if far else BLUR)
+    written = FITTED_FAR if far else FITTED
+    written.write_bytes(msgspec.json.format(msgspec.json.encode(noise), indent=2) + b"\n")
     for line in shown(walks, noise):
         _tell(line)
 
@@ -85,19 +111,25 @@ def _tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def looks_of(seed: int, perception: Perception, *, coarse: bool) -> Iterator[Look]:
-    """One person past the camera from a side of their own, wherever the whole body is in view."""
+def _near(seed: int) -> Scene:
+    """One person past a good camera, from a side of their own."""
     rng = stream(seed, "look")
     view = float(rng.choice([90.0, 270.0])) + float(rng.uniform(-60, 60))
     path = path_past(CAMERA, view, float(rng.uniform(5.5, 8.5)), 5.0)
     walker = Walker(sample_person(seed), path, phase=float(rng.random()))
-    scene = Scene(seed, CAMERA, (walker,), walker.leave_s, 25.0)
+    return Scene(seed, CAMERA, (walker,), walker.leave_s, 25.0)
+
+
+def looks_in(scene: Scene, perception: Perception, *, coarse: bool) -> Iterator[Look]:
+    """The scene's one walker, wherever the whole body is in view."""
+    (walker,), camera = scene.walkers, scene.camera
     store = OneFrame()
     stage = PerceiveStage(store, perception)
     for rendered in scene.frames():
         store.pixels = _coarser(rendered.image) if coarse else rendered.image
         at_ns = round(rendered.time_s * 1e9)
-        frame = FrameRef("noise", str(seed), rendered.number, at_ns, at_ns, CAMERA.width, CAMERA.height_px)
+        size = (camera.width, camera.height_px)
+        frame = FrameRef("noise", str(scene.seed), rendered.number, at_ns, at_ns, *size)
         (people,) = stage.handle(FrameToken(frame, "", 0, 0))
         pose = walker.pose(rendered.time_s)
         assert isinstance(people, People)
@@ -105,9 +137,9 @@ def looks_of(seed: int, perception: Perception, *, coarse: bool) -> Iterator[Loo
         if len(whole) != 1 or pose is None or not rendered.truth:
             continue
         joints = landmarks(walker.person, pose)
-        pixels, _ = CAMERA.project(joints)
-        truth = rendered.truth[0].crop.on(CAMERA.height_px, CAMERA.width)
-        yield _look(whole[0], truth, pixels, CAMERA.to_camera(joints))
+        pixels, _ = camera.project(joints)
+        truth = rendered.truth[0].crop.on(camera.height_px, camera.width)
+        yield _look(whole[0], truth, pixels, camera.to_camera(joints))
 
 
 def _coarser(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -121,7 +153,7 @@ def _look(person: Person, truth: Bits, pixels: Floats, joints: Floats) -> Look:
     assert person.mask is not None, "asked for before"
     assert person.world is not None, "perception gives them always"
     to_image = np.array(person.mask.to_image).reshape(2, 3)
-    size = (CAMERA.width, CAMERA.height_px)
+    size = truth.shape[::-1]
     seen = cv2.warpAffine(person.mask.numpy().astype(np.uint8) * 255, to_image, size) >= 128
     marked = np.concatenate([pixels - 0.5, np.ones((len(pixels), 1))], axis=1)
     hips = joints[BLAZEPOSE33.indices("left_hip", "right_hip")].mean(axis=0)
@@ -141,32 +173,56 @@ def _look(person: Person, truth: Bits, pixels: Floats, joints: Floats) -> Look:
     )
 
 
-def fit(walks: list[list[Look]]) -> PerceptionNoise:
+def fit(walks: list[list[Look]], blur: tuple[float, float] = BLUR) -> PerceptionNoise:
     """The numbers of the model from what was seen; medians where single frames go astray."""
+    legs, arms = (
+        np.mean([_swapped(look, *sides) for walk in walks for look in walk]) for sides in (SHANKS, FOREARMS)
+    )
+    near, far = _confidences(walks)
+    walks = [[_sorted(look) for look in walk] for walk in walks]
     profiles = [np.stack([outline_errors(look) for look in walk]) for walk in walks]
     means = np.array([np.nanmean(profile) for profile in profiles])
     still = [np.nanstd(np.nanmean(profile, axis=0)) for profile in profiles]
     moving = [np.nanstd(profile - np.nanmean(profile, axis=0)) for profile in profiles]
     errors = [_joint_errors(walk) for walk in walks]
     walk_part = np.median([np.abs(np.median(e, axis=0)).mean(axis=-1) for e in errors], axis=0) * 1.25
-    frame_part = np.median([_spread(e - np.median(e, axis=0)) for e in errors], axis=0)
+    spreads = np.array([_spread(e - np.median(e, axis=0)) for e in errors])
+    frame_part = np.median(spreads, axis=0)
     worlds = [np.stack([look.seen_world - look.world for look in walk]) for walk in walks]
-    near, far = _confidences(walks)
+    offsets = np.stack([np.median(world, axis=0) for world in worlds])
+    bias = offsets.mean(axis=0)
+    steady = (offsets - bias).std(axis=0).mean(axis=-1)
+    shaking = np.mean([_spread(world - np.median(world, axis=0)) for world in worlds], axis=0)
+    whole = np.hypot(steady, shaking)
     return PerceptionNoise(
         outline_bias=_rounded(means.mean()),
         bias_spread=_rounded(means.std()),
         outline_walk=_rounded(np.mean(still)),
         outline_frame=_rounded(np.mean(moving)),
-        blur=(0.008, 0.024),  # one to three pixels of the 128 that the net's own mask shows a person with
+        blur=blur,
         joint_walk=tuple(_rounded(v) for v in walk_part),
         joint_frame=tuple(_rounded(v) for v in frame_part),
-        world_walk=_rounded(np.mean([np.median(w, axis=0).std() for w in worlds])),
-        world_frame=_rounded(np.mean([_spread(w - np.median(w, axis=0)).mean() for w in worlds])),
+        world_walk=_rounded(steady.mean()),
+        world_frame=_rounded(shaking.mean()),
         sure_near=tuple(near),
         sure_far=tuple(far),
-        legs_swapped=_rounded(np.mean([_swapped(look) for walk in walks for look in walk])),
-        limb_lost=_rounded(np.mean([_lost(look) for walk in walks for look in walk])),
+        legs_swapped=_rounded(legs),
+        limb_lost=_rounded(np.mean([_lost(look, 0.6) for walk in walks for look in walk])),
+        arms_swapped=_rounded(arms),
+        limb_whole=_rounded(np.mean([_lost(look, 0.1) for walk in walks for look in walk])),
+        uneven=_rounded(np.log(spreads / frame_part).mean(axis=1).std()),
+        world_shares=tuple(_rounded(v) for v in whole / np.hypot(steady.mean(), shaking.mean())),
+        world_bias=tuple((_rounded(x), _rounded(y), _rounded(z)) for x, y, z in bias),
     )
+
+
+def _sorted(look: Look) -> Look:
+    """Limbs that were taken for each other put right, so that errors of place alone are left."""
+    order = np.arange(GAITWAY16.size)
+    for (right, left), ends in ((LEGS, SHANKS), (ARMS, FOREARMS)):
+        if _swapped(look, *ends):
+            order[list(right + left)] = order[list(left + right)]
+    return replace(look, seen_joints=look.seen_joints[order], seen_world=look.seen_world[order])
 
 
 def outline_errors(look: Look) -> Floats:
@@ -216,9 +272,8 @@ def _confidences(walks: list[list[Look]]) -> tuple[list[float], list[float]]:
     return [_rounded(np.mean(v)) for v in near], [_rounded(np.mean(v)) for v in far]
 
 
-def _swapped(look: Look) -> bool:
-    """Whether the legs are nearer to each other's truth, by a margin."""
-    right, left = [2, 3], [5, 6]
+def _swapped(look: Look, right: list[int], left: list[int]) -> bool:
+    """Whether two limbs are nearer to each other's truth, by a margin."""
     seen, true = look.seen_joints[:, :2], look.joints[:, :2]
 
     def apart(a: list[int], b: list[int]) -> float:
@@ -227,17 +282,17 @@ def _swapped(look: Look) -> bool:
     return apart(right, left) + apart(left, right) < SWAPPED * (apart(right, right) + apart(left, left))
 
 
-def _lost(look: Look) -> float:
-    """The share of the four limbs' ends of which little is left in the perceived mask."""
+def _lost(look: Look, beyond: float) -> float:
+    """The share of the four limbs of which, beyond a share of them, little is left in the perceived mask."""
     lost = 0
-    for start, end in ((14, 15), (11, 12), (2, 3), (5, 6)):
+    for start, end in ENDS:
         area = np.zeros(look.truth.shape, np.uint8)
         near, far = look.joints[start, :2], look.joints[end, :2]
-        points = [tuple(np.round(p).astype(int).tolist()) for p in (near + 0.6 * (far - near), far)]
+        points = [tuple(np.round(p).astype(int).tolist()) for p in (near + beyond * (far - near), far)]
         cv2.line(area, points[0], points[1], 255, max(2, round(0.03 * look.height_px)))
         limb = (area > 0) & look.truth
         lost += bool(limb.any() and (limb & look.seen).sum() < LOST * limb.sum())
-    return lost / 4
+    return lost / len(ENDS)
 
 
 def shown(walks: list[list[Look]], noise: PerceptionNoise) -> list[str]:
@@ -258,7 +313,8 @@ def shown(walks: list[list[Look]], noise: PerceptionNoise) -> list[str]:
         low, middle, high = np.quantile(errors[:, joint], [0.05, 0.5, 0.95])
         drawn = np.hypot(noise.joint_walk[joint], noise.joint_frame[joint]) * 1.177
         lines.append(f"{name}: perceived {middle:.4f} (95 % {high:.4f}), modelled {drawn:.4f} heights")
-    lines.append(f"legs swapped {noise.legs_swapped:.3f}, limb ends lost {noise.limb_lost:.3f}")
+    lines.append(f"legs swapped {noise.legs_swapped:.3f}, arms {noise.arms_swapped:.3f}")
+    lines.append(f"limb ends lost {noise.limb_lost:.3f}, limbs {noise.limb_whole:.3f}")
     return lines
 
 
@@ -267,4 +323,4 @@ def _rounded(value: float | np.floating) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -57,6 +57,8 @@ def main(argv: list[str]) -> int:
             chosen = msgspec.structs.replace(
                 usual, people=arguments.people or usual.people, first=arguments.first or usual.first
             )
+            if arguments.job == "walkers":
+                chosen = msgspec.structs.replace(chosen, far_share=arguments.far)
             generate(make(chosen), chosen, arguments.job, arguments.folder, arguments.workers)
     except GaitwayError as error:
         _tell(str(error))
@@ -77,8 +79,18 @@ def _parser() -> argparse.ArgumentParser:
         make.add_argument("--people", type=int, default=0, help="how many (default: as many as were used)")
         make.add_argument("--first", type=int, default=0, help="the first person's seed")
         make.add_argument("--workers", type=int, default=None)
+        if job == "walkers":
+            told = "the share of passes that err as before any camera, near or far (default 0: near ones)"
+            make.add_argument("--far", type=_share, default=0.0, metavar="SHARE", help=told)
     jobs.add_parser("ship", help="put a finished run into the box").add_argument("run", type=Path)
     return parser
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share: 0 to 1")
+    return value
 
 
 def generate(

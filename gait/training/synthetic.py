@@ -21,6 +21,7 @@ from gait.inputs import Walk
 from gait.silhouette import align, transform_points
 from gait.skeleton import BLAZEPOSE33, GAITWAY16, convert
 from gait.training.synthetic_noise import (
+    FITTED_FAR,
     PerceptionNoise,
     fitted,
     lost_limbs,
@@ -28,7 +29,7 @@ from gait.training.synthetic_noise import (
     perceived_masks,
     perceived_world,
 )
-from gait.walkers.conditions import sample_conditions
+from gait.walkers.conditions import Conditions, sample_conditions
 from gait.walkers.person import Person, sample_person
 from gait.walkers.population import STREET
 from gait.walkers.rapid import MARGIN_PX, MASK_PX, Sight, pass_by
@@ -40,6 +41,8 @@ BODY_PX: Final = MASK_PX - 2 * MARGIN_PX
 PAD: Final = ((8, 8), (8, 8))
 """Room round a mask, rows and columns, for what errors add."""
 SIDE_DEG: Final = 40.0
+BAG_UNSEEN, BACKPACK_UNSEEN = 0.6, 0.2
+"""How often what is carried is taken for scenery where pictures are poor; by eye, on contact sheets."""
 
 
 class WalkerSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +52,8 @@ class WalkerSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     person's sequences two in a row share their clothes, of ``outfits`` sets; what is worn over them and
     carried is drawn for each. ``outline`` and ``joints`` scale the fitted errors: real pictures are harder
     than rendered ones. ``limbs`` is the share of hands and feet that real pictures lose, rendered ones hardly
-    any.
+    any. ``far_share`` of the sequences err as before any camera, near or far, sharp or not; the rest as
+    before near and sharp ones.
     """
 
     people: int = 2000
@@ -61,6 +65,7 @@ class WalkerSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outline: tuple[float, float] = (1.0, 4.0)
     joints: tuple[float, float] = (0.7, 1.5)
     limbs: float = 0.02
+    far_share: float = 0.0
 
 
 TRAINED_ON: Final = WalkerSet()
@@ -90,8 +95,11 @@ class TrainingWalkers:
         side = float(rng.choice([90.0, 270.0])) + float(rng.uniform(-SIDE_DEG, SIDE_DEG))
         view = sample_view(seed, number, side if rng.random() < chosen.side_share else None)
         worn = sample_conditions(seed, number)
+        far = chosen.far_share > 0 and rng.random() < chosen.far_share
+        if far:
+            worn = overlooked(worn, rng)
         person = sample_person(seed, outfit=number // 2 % chosen.outfits, population=STREET).under(worn)
-        return Loaded(walk_of(person, view, number, chosen, rng))
+        return Loaded(walk_of(person, view, number, chosen, rng, far=far))
 
     def partition(self, people: frozenset[str]) -> Partition:
         """All to train on."""
@@ -140,12 +148,30 @@ def _found(person: int, condition: str, view: str, number: int) -> Found:
     return Found(Entry(str(person), condition, view, 0, str(number)), (Path(str(person)),))
 
 
-def walk_of(person: Person, view: View, visit: int, chosen: WalkerSet, rng: np.random.Generator) -> Walk:
-    """One pass of ``person`` as perception would hand it on."""
+def overlooked(worn: Conditions, rng: np.random.Generator) -> Conditions:
+    """What is carried as poor pictures show it: many a bag is none of the body's, its weight stays."""
+    if rng.random() < BAG_UNSEEN:
+        worn = msgspec.structs.replace(worn, right_bag="none", left_bag="none")
+    if rng.random() < BACKPACK_UNSEEN:
+        worn = msgspec.structs.replace(worn, backpack=0.0)
+    return worn
+
+
+def walk_of(
+    person: Person,
+    view: View,
+    visit: int,
+    chosen: WalkerSet,
+    rng: np.random.Generator,
+    *,
+    far: bool = False,
+) -> Walk:
+    """One pass of ``person`` as perception would hand it on, before a good camera or a ``far`` one."""
     outline, joints = (
         float(np.exp(rng.uniform(*np.log(between)))) for between in (chosen.outline, chosen.joints)
     )
-    noise = scaled(fitted(), outline, joints, chosen.limbs)
+    # The far cameras' errors are fitted to poor pictures: nothing has to make them larger.
+    noise = fitted(FITTED_FAR) if far else scaled(fitted(), outline, joints, chosen.limbs)
     return as_perceived(pass_by(person, view, chosen.frames, visit, float(rng.random())), noise, rng)
 
 
@@ -161,8 +187,8 @@ def as_perceived(sight: Sight, noise: PerceptionNoise, rng: np.random.Generator)
     world = convert(metres, BLAZEPOSE33, GAITWAY16, confidence=False).points
     masks = np.pad(sight.masks, ((0, 0), *PAD))
     masks = perceived_masks(lost_limbs(masks, joints, noise, rng), BODY_PX, noise, rng)
-    joints = perceived_joints(joints, BODY_PX, world[..., 2].astype(np.float64), noise, rng)
-    return _aligned(masks, joints, perceived_world(world, noise, rng))
+    joints, order = perceived_joints(joints, BODY_PX, world[..., 2].astype(np.float64), noise, rng)
+    return _aligned(masks, joints, perceived_world(world, order, noise, rng))
 
 
 def _aligned(masks: NDArray[np.uint8], joints: NDArray[np.float32], world: NDArray[np.float32]) -> Walk:

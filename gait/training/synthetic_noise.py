@@ -1,12 +1,14 @@
 """What our perception does to a walker: masks and joints of the renderer as they would have been perceived.
 
 The numbers are fitted by ``calibration/perception_noise.py``, which renders walkers in colour, runs the
-pipeline's perception over them and holds what it saw against the truth. Lengths are shares of a person's
-height, so that they hold at any scale; times are the 25 Hz grid's.
+pipeline's perception over them and holds what it saw against the truth: once before near and sharp cameras,
+once before any, in which it errs much more. Lengths are shares of a person's height, so that they hold at any
+scale; times are the 25 Hz grid's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +21,14 @@ from gait.skeleton import GAITWAY16
 from stream.errors import FOREIGN, MessageError
 
 FITTED: Final = Path(__file__).with_name("synthetic_noise.json")
+FITTED_FAR: Final = Path(__file__).with_name("synthetic_noise_far.json")
 RIGHT: Final = (1, 2, 3, 13, 14, 15)
 LEFT: Final = (4, 5, 6, 10, 11, 12)
 LEGS: Final = ((1, 2, 3), (4, 5, 6))
 ARMS: Final = ((13, 14, 15), (10, 11, 12))
+ENDS: Final = ((14, 15), (11, 12), (2, 3), (5, 6))
+"""Forearms and shanks."""
+TRUNK: Final = [1, 4, 10, 13]
 CELL: Final = 0.05
 """The outline's errors are alike over about a twentieth of the height."""
 FRAME_MEMORY: Final = 0.8
@@ -30,6 +36,7 @@ FRAME_MEMORY: Final = 0.8
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.uint8]
+Order = NDArray[np.int64]
 
 
 class PerceptionNoise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,8 +46,11 @@ class PerceptionNoise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     walks, ``outline_walk`` and ``outline_frame`` the errors along the outline that stay for a walk and that
     change. ``blur`` is the least and the most that details are smoothed by. ``joint_walk`` and
     ``joint_frame`` are the joints' errors that stay and that change; ``world_*`` those of the 3D joints, in
-    metres. ``sure_near`` and ``sure_far`` are mean confidences by side; ``legs_swapped`` and ``limb_lost``
-    shares of frames.
+    metres. ``sure_near`` and ``sure_far`` are mean confidences by side; ``legs_swapped``, ``arms_swapped``,
+    ``limb_lost`` (hands and feet) and ``limb_whole`` (forearms and shanks) shares of frames. ``uneven`` is by
+    how much walks differ, as the natural logarithm of the factor by which one's joints err. ``world_shares``
+    (16,) are factors of ``world_*`` by joint, ``world_bias`` (16, 3) metres by which 3D joints are off in the
+    mean; empty for none.
     """
 
     outline_bias: float
@@ -56,11 +66,18 @@ class PerceptionNoise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sure_far: tuple[float, ...]
     legs_swapped: float
     limb_lost: float
+    arms_swapped: float = 0.0
+    limb_whole: float = 0.0
+    uneven: float = 0.0
+    world_shares: tuple[float, ...] = ()
+    world_bias: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         per_joint = (self.joint_walk, self.joint_frame, self.sure_near, self.sure_far)
         if any(len(values) != GAITWAY16.size for values in per_joint):
             raise ValueError(f"per-joint numbers must be {GAITWAY16.size} each")
+        if any(values and len(values) != GAITWAY16.size for values in (self.world_shares, self.world_bias)):
+            raise ValueError(f"numbers of 3D joints must be {GAITWAY16.size}, or none")
 
 
 def fitted(path: Path = FITTED) -> PerceptionNoise:
@@ -99,48 +116,83 @@ def perceived_joints(
     depths: Floats,
     noise: PerceptionNoise,
     rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Joints (T, 16, 3) in pixels with errors and confidences; ``depths`` (T, 16) tell which side is far."""
+) -> tuple[NDArray[np.float32], Order]:
+    """Joints (T, 16, 3) in pixels with errors and confidences, and which joint (T, 16) each was taken for.
+
+    ``depths`` (T, 16) tell which side is far.
+    """
     count = len(joints)
     out = joints.astype(np.float64)
+    if noise.uneven:
+        height_px = height_px * float(np.exp(noise.uneven * rng.standard_normal()))
     still = rng.standard_normal((1, GAITWAY16.size, 2)) * np.array(noise.joint_walk)[:, None]
     moving = ar1(count, (GAITWAY16.size, 2), rng) * np.array(noise.joint_frame)[:, None]
     out[..., :2] += (still + moving) * height_px
     out[..., 2] = _confidences(depths, noise, rng)
-    swapped = _episodes(count, noise.legs_swapped, rng)
-    right, left = (list(leg) for leg in LEGS)
-    out[:, right + left] = np.where(swapped[:, None, None], out[:, left + right], out[:, right + left])
-    return out.astype(np.float32)
+    order = np.tile(np.arange(GAITWAY16.size), (count, 1))
+    _swap(order, LEGS, noise.legs_swapped, rng)
+    if noise.arms_swapped:
+        _swap(order, ARMS, noise.arms_swapped, rng)
+    return reordered(out, order).astype(np.float32), order
+
+
+def _swap(
+    order: Order, sides: tuple[tuple[int, ...], tuple[int, ...]], share: float, rng: np.random.Generator
+) -> None:
+    """Right and left taken for each other in runs of frames."""
+    swapped = _episodes(len(order), share, rng)
+    right, left = (list(limb) for limb in sides)
+    order[:, right + left] = np.where(swapped[:, None], order[:, left + right], order[:, right + left])
+
+
+def reordered(joints: Floats, order: Order) -> Floats:
+    """Joints (T, 16, n), each where ``order`` takes it from."""
+    return np.take_along_axis(joints, order[..., None], axis=1)
 
 
 def perceived_world(
-    joints: NDArray[np.float32], noise: PerceptionNoise, rng: np.random.Generator
+    joints: NDArray[np.float32], order: Order, noise: PerceptionNoise, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """3D joints (T, 16, 3) metres with errors, the pelvis still the origin."""
+    """3D joints (T, 16, 3) metres with errors, the pelvis still the origin; ``order`` of the 2D ones."""
     still = noise.world_walk * rng.standard_normal((1, GAITWAY16.size, 3))
     moving = noise.world_frame * ar1(len(joints), (GAITWAY16.size, 3), rng)
-    moved = joints + still + moving
-    return (moved - moved[:, :1]).astype(np.float32)
+    shares = np.array(noise.world_shares)[:, None] if noise.world_shares else 1.0
+    bias = np.array(noise.world_bias) if noise.world_bias else 0.0
+    moved = joints + bias + shares * (still + moving)
+    return reordered(moved - moved[:, :1], order).astype(np.float32)
 
 
 def lost_limbs(
     masks: Masks, joints: NDArray[np.float32], noise: PerceptionNoise, rng: np.random.Generator
 ) -> Masks:
-    """Forearms and feet missing from some runs of frames; what lies before the trunk stays."""
-    out, height = masks.copy(), masks.shape[1]
-    width = max(3, round(0.075 * height))
-    trunk = [1, 4, 10, 13]
-    for start, end in ((14, 15), (11, 12), (2, 3), (5, 6)):
+    """Hands, feet, forearms and shanks missing from some runs of frames; what lies before others stays."""
+    out = masks.copy()
+    for limb in ENDS:
         for t in np.flatnonzero(_episodes(len(masks), noise.limb_lost, rng)):
-            near, far = joints[t, start, :2], joints[t, end, :2]
-            from_here = near + 0.6 * (far - near)
-            beyond = far + 0.7 * (far - near)
-            lost = np.zeros(masks.shape[1:], np.uint8)
-            cv2.line(lost, _pixel(from_here), _pixel(beyond), 255, width)
-            body = cv2.convexHull(np.round(joints[t, trunk, :2]).astype(np.int32))
-            cv2.fillConvexPoly(lost, body, 0)
-            out[t][lost > 0] = 0
+            _cut_off(out[t], joints[t], limb, 0.6)
+    if noise.limb_whole:
+        for limb in ENDS:
+            for t in np.flatnonzero(_episodes(len(masks), noise.limb_whole, rng)):
+                _cut_off(out[t], joints[t], limb, 0.0, spared=[other for other in ENDS if other != limb])
     return out
+
+
+def _cut_off(
+    mask: Masks,
+    joints: NDArray[np.float32],
+    limb: tuple[int, int],
+    share: float,
+    spared: Sequence[tuple[int, int]] = (),
+) -> None:
+    """A limb without what lies beyond that share of it, but for trunk and ``spared`` limbs before it."""
+    width = max(3, round(0.075 * mask.shape[0]))
+    near, far = joints[limb[0], :2], joints[limb[1], :2]
+    lost = np.zeros(mask.shape, np.uint8)
+    cv2.line(lost, _pixel(near + share * (far - near)), _pixel(far + 0.7 * (far - near)), 255, width)
+    cv2.fillConvexPoly(lost, cv2.convexHull(np.round(joints[TRUNK, :2]).astype(np.int32)), 0)
+    for start, end in spared:
+        cv2.line(lost, _pixel(joints[start, :2]), _pixel(joints[end, :2]), 0, width)
+    mask[lost > 0] = 0
 
 
 def ar1(count: int, shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
