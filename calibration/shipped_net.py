@@ -1,17 +1,14 @@
-r"""The net in the box from nothing: its training data, and, once trained, the files that ship.
+"""The data that the net in the box is made of, and, once trained, the files that ship.
 
 ::
 
     python -m calibration.shipped_net walkers data/walkers
+    python -m calibration.shipped_net walkers data/walkers_far --first 14000000 --people 1500 --far 0.7
     python -m calibration.shipped_net perceived data/perceived
-    python -m gait.training.synthetic_train configs/silskeletongait_synthetic.yaml
-    python -m gait.training.synthetic_train configs/silskeletongait_synthetic_runs.yaml \
-        --from runs/silskeletongait_synthetic/model.safetensors
-    python -m gait.training.synthetic_train configs/silskeletongait_synthetic_perceived.yaml \
-        --from runs/silskeletongait_synthetic_runs/model.safetensors
-    python -m calibration.shipped_net ship runs/silskeletongait_synthetic_perceived
+    python -m calibration.shipped_net ship runs/silskeletongait_synthetic_far
 
-``tests`` makes the walkers that the figures in docs/MODEL_CARD.md are of; ``--first`` chooses other ones.
+``calibration/shipped_recipe.py`` does these and the trainings between them in one command. ``tests`` makes
+the walkers that the figures in docs/MODEL_CARD.md are of; ``--first`` chooses other ones.
 """
 
 from __future__ import annotations
@@ -61,7 +58,7 @@ def main(argv: list[str]) -> int:
                 chosen = msgspec.structs.replace(chosen, far_share=arguments.far)
             generate(make(chosen), chosen, arguments.job, arguments.folder, arguments.workers)
     except GaitwayError as error:
-        _tell(str(error))
+        tell(str(error))
         return 1
     return 0
 
@@ -105,7 +102,7 @@ def generate(
     report = prepare_data(
         kind, preparation, folder, settings=settings, workers=workers, progress=_tell_progress
     )
-    _tell(f"{report.sequences} sequences of {report.people} people, {report.frames} frames in {folder}")
+    tell(f"{report.sequences} sequences of {report.people} people, {report.frames} frames in {folder}")
 
 
 def ship(run: Path, stem: Path = STEM) -> None:
@@ -129,10 +126,11 @@ def _whole_walks() -> Iterator[Walk]:
 
 def _tell_progress(done: int, total: int) -> None:
     if done % 20 == 0 or done == total:
-        _tell(f"{done} of {total}")
+        tell(f"{done} of {total}")
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """One line to whoever waits."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -1,7 +1,8 @@
 """The shipped net's cohort and score maps: what a likeness is worth, from walkers it was not trained on.
 
 The cohort is of people who never pass again: strangers to tell scores against. For the maps each walker
-passes twice, on two days, in views a quarter turn apart at most; masks and joints err as our perception does.
+passes twice, on two days, in views a quarter turn apart at most; masks and joints err as our perception does,
+half of the time as before far and poor cameras.
 ``python -m calibration.shipped_net ship`` writes all three.
 """
 
@@ -35,6 +36,8 @@ STRANGERS: Final = range(70_000_000, 70_000_300)
 LENGTHS: Final = (25, 50, 75)
 """Samples that probes rest on: one, two and three seconds."""
 TURN_DEG: Final = 45.0
+FAR_SHARE: Final = 0.5
+"""Of visits before far and poor cameras: a map of good ones alone is too sure of what it says of them."""
 
 Vectors = NDArray[np.float32]
 
@@ -48,7 +51,8 @@ def write_decision(stem: Path, maps: Path = BUILT_IN, cohorts: Path = decision_n
     strangers = np.stack([_vectors(embedder, visit(who, 0))[-1] for who in STRANGERS])
     save_cohort(Cohort(model.digest, strangers), path)
     about = (
-        f"{len(WALKERS)} walkers without colours, two visits within {2 * TURN_DEG:.0f} degrees, any clothes"
+        f"{len(WALKERS)} walkers without colours, two visits within {2 * TURN_DEG:.0f} degrees, any clothes, "
+        "good and poor cameras"
     )
     gallery, probes = seen_twice(embedder)
     for name, cohort in ((model.name, None), (f"{model.name}.told", load_cohort(path, model.digest))):
@@ -93,7 +97,8 @@ def visit(who: int, day: int) -> list[Sample]:
     view = sample_view(who, day, side + float(rng.uniform(-TURN_DEG, TURN_DEG)))
     person = sample_person(who, outfit=day, population=STREET).under(sample_conditions(who, day))
     chosen = msgspec.structs.replace(TESTED_WITH, frames=max(LENGTHS))
-    return as_samples(walk_of(person, view, day, chosen, rng))
+    far = bool(stream(who, "camera", day).random() < FAR_SHARE)
+    return as_samples(walk_of(person, view, day, chosen, rng, far=far))
 
 
 def _vectors(embedder: StreamingEmbedder, samples: list[Sample]) -> list[Vector]:

@@ -100,7 +100,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--resume", action="store_true", help="go on with the run that is there")
     arguments = parser.parse_args(argv)
     try:
-        config = _read(arguments.config, arguments.start)
+        config = read_config(arguments.config, arguments.start)
         data = opened(arguments.data or config.data.root, () if arguments.data else config.data.also)
         train(config, data, arguments.out or Path("runs") / arguments.config.stem, resume=arguments.resume)
     except GaitwayError as error:
@@ -109,7 +109,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _read(path: Path, start: str) -> TrainingConfig:
+def read_config(path: Path, start: str) -> TrainingConfig:
+    """A config of ``configs/`` that begins with the weights ``start``, if any; raises ConfigError."""
     try:
         config = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), TrainingConfig)
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
