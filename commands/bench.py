@@ -31,6 +31,7 @@ BENCHES = {
     "walkers": "masks and joints of rendered people: what a frame costs, and whether it is exact",
     "ablations": "what each part of the net and its data gives: nets with one thing taken away or added",
     "recognition": "the net in the box on walkers it never saw: rank-1 by clothes, misses, controls",
+    "clips": "real people in your own recordings: is the same one nearest to themselves?",
     "clothing": "trained without coats and bags, tested with them: what `augment` gains; does it flicker?",
     "models": "sequences a second for each gait family in each runtime",
 }
