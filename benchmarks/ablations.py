@@ -16,10 +16,9 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.clothing import interval, rank_1
-from benchmarks.recognition import SHOWN
+from benchmarks.recognition import SHOWN, second_among_first
 from benchmarks.report import BenchResult, Figure
 from calibration.perceived_walkers import PerceivedSet, PerceivedWalkers
 from commands.cli import progress, say
@@ -29,7 +28,6 @@ from gait.data.records import Entry, Partition
 from gait.data.source import Preparation
 from gait.data.store import DataSet, Frames
 from gait.evaluation.controls import silhouette_only, skeleton_only
-from gait.evaluation.distances import distances
 from gait.inputs import Walk
 from gait.training.clothing import dressed, trial
 from gait.training.clothing.shares import Wanted
@@ -200,14 +198,4 @@ def seen_again(model: Path, tests: Source) -> dict[str, float]:
     people, passes = (
         np.array([getattr(entry, part) for entry in tests.entries]) for part in ("person", "name")
     )
-    return {PERCEIVED: perceived_rank_1(trial.vectors(model, tests), people, passes)}
-
-
-def perceived_rank_1(
-    features: NDArray[np.float32], people: NDArray[np.str_], passes: NDArray[np.str_]
-) -> float:
-    """Of second passes among all first ones, in percent; whoever has no first one is left out."""
-    known, asked = (np.flatnonzero(passes == number) for number in ("0", "1"))
-    asked = asked[np.isin(people[asked], people[known])]
-    apart = distances(features[asked][:, None], features[known][:, None], "cosine")
-    return float(100 * (people[known][apart.argmin(axis=1)] == people[asked]).mean())
+    return {PERCEIVED: second_among_first(trial.vectors(model, tests)[:, None], people, passes, "cosine")}

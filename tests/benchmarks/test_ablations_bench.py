@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.ablations import ARMS, Changed, no_depth, perceived_rank_1, trained
+from benchmarks.ablations import ARMS, Changed, no_depth, trained
+from benchmarks.recognition import second_among_first
 from gait.data.records import Entry, Partition
 from gait.data.store import Frames
 from gait.inputs import Walk
@@ -70,4 +71,4 @@ def test_who_perception_saw_once_is_not_searched_for() -> None:
     features = np.array(
         [[0, 1], [0, 1], [1, 1], [1, 0], [0.1, 1]], np.float32
     )  # c's second pass looks like a
-    assert perceived_rank_1(features, people, passes) == 50.0
+    assert second_among_first(features[:, None], people, passes, "cosine") == 50.0
