@@ -30,6 +30,7 @@ BENCHES = {
     "training": "clips a second of the loader and of a training step, beside the floor",
     "walkers": "masks and joints of rendered people: what a frame costs, and whether it is exact",
     "ablations": "what each part of the net and its data gives: nets with one thing taken away or added",
+    "families": "every family's small net by one short recipe on the same walkers: one table",
     "recognition": "the net in the box on walkers it never saw: rank-1 by clothes, misses, controls",
     "clips": "real people in your own recordings: is the same one nearest to themselves?",
     "clothing": "trained without coats and bags, tested with them: what `augment` gains; does it flicker?",
