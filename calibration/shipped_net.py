@@ -3,11 +3,10 @@
 ::
 
     python -m calibration.shipped_net walkers data/walkers
-    python -m calibration.shipped_net walkers data/walkers_far --first 14000000 --people 1500 --far 0.7
     python -m calibration.shipped_net perceived data/perceived
-    python -m calibration.shipped_net ship runs/silskeletongait_synthetic_far
+    python -m calibration.shipped_net ship runs/silskeletongait_synthetic_front
 
-``calibration/shipped_recipe.py`` does these and the trainings between them in one command. ``tests`` makes
+``calibration/shipped_recipe.py`` does all of it, with the trainings, in one command. ``tests`` makes
 the walkers that the figures in docs/MODEL_CARD.md are of; ``--first`` chooses other ones.
 """
 
@@ -54,8 +53,6 @@ def main(argv: list[str]) -> int:
             chosen = msgspec.structs.replace(
                 usual, people=arguments.people or usual.people, first=arguments.first or usual.first
             )
-            if arguments.job == "walkers":
-                chosen = msgspec.structs.replace(chosen, far_share=arguments.far)
             generate(make(chosen), chosen, arguments.job, arguments.folder, arguments.workers)
     except GaitwayError as error:
         tell(str(error))
@@ -76,18 +73,8 @@ def _parser() -> argparse.ArgumentParser:
         make.add_argument("--people", type=int, default=0, help="how many (default: as many as were used)")
         make.add_argument("--first", type=int, default=0, help="the first person's seed")
         make.add_argument("--workers", type=int, default=None)
-        if job == "walkers":
-            told = "the share of passes that err as before any camera, near or far (default 0: near ones)"
-            make.add_argument("--far", type=_share, default=0.0, metavar="SHARE", help=told)
     jobs.add_parser("ship", help="put a finished run into the box").add_argument("run", type=Path)
     return parser
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share: 0 to 1")
-    return value
 
 
 def generate(

@@ -1,11 +1,11 @@
-"""The net in the box from nothing, in one command: its walkers, five trainings, the files that ship.
+"""The net in the box from nothing, in one command: its walkers, six trainings, the files that ship.
 
 ::
 
     python -m calibration.shipped_recipe
 
-About six hours of one core. What is there already is not made again and a training that was stopped goes on,
-so the same command takes it up. docs/MODEL_CARD.md says what each part is for.
+About seven hours of one core. What is there already is not made again and a training that was stopped goes
+on, so the same command takes it up. docs/MODEL_CARD.md says what each part is for.
 """
 
 from __future__ import annotations
@@ -23,16 +23,20 @@ from gait.data.joined import opened
 from gait.models.weights import STEM
 from gait.training.config import TrainingConfig
 from gait.training.loop import MODEL
-from gait.training.synthetic import TRAINED_ON, TrainingWalkers, WalkerSet
+from gait.training.synthetic import TRAINED_ON, TrainingWalkers
 from gait.training.synthetic_train import read_config, train
 from stream.errors import GaitwayError
 
 CONFIGS: Final = Path(__file__).parents[1] / "configs"
 PARTS: Final = tuple(
-    f"silskeletongait_synthetic{part}" for part in ("", "_runs", "_perceived", "_longer", "_far")
+    f"silskeletongait_synthetic{part}" for part in ("", "_runs", "_perceived", "_longer", "_far", "_front")
 )
 """Each begins with the net of the one before."""
 FAR: Final = msgspec.structs.replace(TRAINED_ON, people=1500, first=14_000_000, far_share=0.7)
+FRONT: Final = msgspec.structs.replace(
+    TRAINED_ON, people=1500, first=16_000_000, side_share=0.25, front_share=0.4, far_share=0.5
+)
+DRAWN: Final = {"walkers": TRAINED_ON, "walkers_far": FAR, "walkers_front": FRONT}
 
 
 def main(argv: list[str]) -> int:
@@ -57,16 +61,12 @@ def main(argv: list[str]) -> int:
 
 
 def walkers(folder: Path, people: int = 0) -> None:
-    """Drawn ones, those of far cameras, and those that perception saw."""
-    for name, chosen in (("walkers", TRAINED_ON), ("walkers_far", FAR)):
-        wanted = _fewer(chosen, people)
+    """Drawn ones, near and far and from the front, and those that perception saw."""
+    for name, chosen in DRAWN.items():
+        wanted = msgspec.structs.replace(chosen, people=people or chosen.people)
         generate(TrainingWalkers(wanted), wanted, "walkers", folder / name)
     seen = msgspec.structs.replace(PERCEIVED, people=people or PERCEIVED.people)
     generate(PerceivedWalkers(seen), seen, "perceived", folder / "perceived")
-
-
-def _fewer(chosen: WalkerSet, people: int) -> WalkerSet:
-    return msgspec.structs.replace(chosen, people=people or chosen.people)
 
 
 def trainings(folder: Path, steps: int = 0) -> Path:

@@ -41,6 +41,7 @@ BODY_PX: Final = MASK_PX - 2 * MARGIN_PX
 PAD: Final = ((8, 8), (8, 8))
 """Room round a mask, rows and columns, for what errors add."""
 SIDE_DEG: Final = 40.0
+FRONT_DEG: Final = 30.0
 BAG_UNSEEN, BACKPACK_UNSEEN = 0.6, 0.2
 """How often what is carried is taken for scenery where pictures are poor; by eye, on contact sheets."""
 
@@ -48,12 +49,12 @@ BAG_UNSEEN, BACKPACK_UNSEEN = 0.6, 0.2
 class WalkerSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who and how many: ``people`` from seed ``first`` on, ``sequences`` of ``frames`` of each.
 
-    ``side_share`` of the sequences are seen within 40 degrees of side-on, the rest from anywhere. Of a
-    person's sequences two in a row share their clothes, of ``outfits`` sets; what is worn over them and
-    carried is drawn for each. ``outline`` and ``joints`` scale the fitted errors: real pictures are harder
-    than rendered ones. ``limbs`` is the share of hands and feet that real pictures lose, rendered ones hardly
-    any. ``far_share`` of the sequences err as before any camera, near or far, sharp or not; the rest as
-    before near and sharp ones.
+    ``side_share`` of the sequences are seen within 40 degrees of side-on, ``front_share`` within 30 of the
+    front or the back, the rest from anywhere. Of a person's sequences two in a row share their clothes, of
+    ``outfits`` sets; what is worn over them and carried is drawn for each. ``outline`` and ``joints`` scale
+    the fitted errors: real pictures are harder than rendered ones. ``limbs`` is the share of hands and feet
+    that real pictures lose, rendered ones hardly any. ``far_share`` of the sequences err as before any
+    camera, near or far, sharp or not; the rest as before near and sharp ones.
     """
 
     people: int = 2000
@@ -66,6 +67,7 @@ class WalkerSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     joints: tuple[float, float] = (0.7, 1.5)
     limbs: float = 0.02
     far_share: float = 0.0
+    front_share: float = 0.0
 
 
 TRAINED_ON: Final = WalkerSet()
@@ -93,7 +95,11 @@ class TrainingWalkers:
         seed, number = int(found.entry.person), int(found.entry.name)
         rng, chosen = stream(seed, "sequence", number), self.chosen
         side = float(rng.choice([90.0, 270.0])) + float(rng.uniform(-SIDE_DEG, SIDE_DEG))
-        view = sample_view(seed, number, side if rng.random() < chosen.side_share else None)
+        chance = rng.random()
+        towards: float | None = side if chance < chosen.side_share else None
+        if towards is None and chance < chosen.side_share + chosen.front_share:
+            towards = float(rng.choice([0.0, 180.0])) + float(rng.uniform(-FRONT_DEG, FRONT_DEG))
+        view = sample_view(seed, number, towards)
         worn = sample_conditions(seed, number)
         far = chosen.far_share > 0 and rng.random() < chosen.far_share
         if far:
