@@ -42,6 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tested", type=int, default=30, help="walkers to test with (default 30)")
     parser.add_argument("--steps", type=int, default=400, help="of training, in every arm (default 400)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each arm (default 3)")
+    parser.add_argument("--share", type=float, default=0.25, help="of the walks dressed (default 0.25)")
+    parser.add_argument("--variants", type=int, default=10, help="of each of those (default 10)")
     parser.add_argument(
         "--recolour",
         type=int,
@@ -61,12 +63,16 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     with progress("walkers", None) as step:
         plain = trial.everyday(folder / f"everyday-{arguments.people}", arguments.people, step.set)
         tests = trial.strangers(folder / f"strangers-{arguments.tested}", arguments.tested, step.set)
-    worn = _outlined(plain, folder / f"outline-{arguments.people}")
-    found = _measured(arguments, {PLAIN: plain, OUTLINE: worn}, tests, f"run-{arguments.people}")
+    wanted = Wanted(arguments.share, arguments.variants)
+    often = "" if wanted == Wanted() else f"-{wanted.share:g}-{wanted.variants}"
+    worn = _outlined(plain, folder / f"outline-{arguments.people}{often}", wanted)
+    found = _measured(arguments, {PLAIN: plain, OUTLINE: worn}, tests, f"run-{arguments.people}{often}")
     figures: dict[str, int | float | str] = {
         "people": arguments.people,
         "tested": arguments.tested,
         "steps": arguments.steps,
+        "share dressed": wanted.share,
+        "variants": wanted.variants,
         "tracks as they are": len(plain),
         "tracks with outline": len(worn),
     }
@@ -92,10 +98,11 @@ def _through_perception(arguments: argparse.Namespace, tests: DataSet) -> dict[s
     prepare("videos", source, out, workers=1)
     plain = DataSet.open(out)
     dyed = folder / f"recolour-{people}"
-    recolour(source, dyed, Wanted(), seer.look, seer.perceive)
+    wanted = Wanted(arguments.share, arguments.variants)
+    recolour(source, dyed, wanted, seer.look, seer.perceive)
     sets = {
         PLAIN: plain,
-        OUTLINE: _outlined(plain, folder / f"perceived-outline-{people}"),
+        OUTLINE: _outlined(plain, folder / f"perceived-outline-{people}", wanted),
         RECOLOUR: DataSet.open(dyed),
     }
     found = _measured(arguments, sets, tests, f"run-perceived-{people}")
@@ -120,9 +127,9 @@ def _areas(data: DataSet) -> Iterator[float]:
             yield float((made / made.mean()).var() / (was / was.mean()).var())
 
 
-def _outlined(data: DataSet, out: Path) -> DataSet:
+def _outlined(data: DataSet, out: Path, wanted: Wanted) -> DataSet:
     with progress("dressing", None) as step:
-        dressed.dress(data.folder, out, Wanted(), workers=1, progress=step.set)
+        dressed.dress(data.folder, out, wanted, workers=1, progress=step.set)
     return DataSet.open(out)
 
 
