@@ -187,7 +187,7 @@ def test_only_what_is_masked_changes(world: World) -> None:
         pytest.param("refine", 2, marks=pytest.mark.slow),
         pytest.param("parse", 9, marks=pytest.mark.slow),
         ("inpaint", 12),
-        pytest.param("filter", 4, marks=pytest.mark.slow),
+        pytest.param("filter", 2, marks=pytest.mark.slow),
         ("derive", 20),
     ],
 )
