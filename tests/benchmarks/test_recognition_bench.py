@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.recognition import cross_view, missed
+from benchmarks.recognition import ASIDE, cross_view, missed
 from gait.sample import sample_walk
 from gait.training.synthetic import CONDITIONS, VIEWS, as_samples
 
@@ -24,6 +24,15 @@ def test_the_own_view_does_not_help() -> None:
     same_view = view[:, None] == view[None]
     apart = np.where(same_view, person[:, None] != person[None], person[:, None] == person[None])
     assert cross_view(apart.astype(np.float32), person, condition, view, "nm-05") == 0.0
+
+
+def test_views_can_be_left_out() -> None:
+    person, condition, view = labels(3)
+    frontal = (view[:, None] == "000") | (view[None] == "000")
+    apart = np.where(frontal, person[:, None] == person[None], person[:, None] != person[None])
+    apart = apart.astype(np.float32)
+    assert cross_view(apart, person, condition, view, "nm-05", ASIDE) == 100.0
+    assert cross_view(apart, person, condition, view, "nm-05") < 80.0
 
 
 def test_misses_are_counted_where_one_stranger_in_a_hundred_passes() -> None:
