@@ -22,7 +22,7 @@ from commands.config import load_config
 from commands.observe import observe
 from commands.recogniser import maps_of, recogniser
 from gait.decision_norm import normalised
-from gait.gallery.enrol import ClipTrack, apart, clip_tracks
+from gait.gallery.enrol import ClipTrack, apart, clip_tracks, window_templates
 from stream.errors import ConfigError
 
 Vectors = NDArray[np.float32]
@@ -70,6 +70,7 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     """Perceive, embed, compare."""
     config = load_config(arguments.config, arguments.overrides)
     clips: Sequence[Clip] = arguments.clips
+    _check_names(clips)
     found: list[Appearance] = []
     missing = 0
     for clip in clips:
@@ -82,9 +83,9 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     same, pairs = _pairs(found)
     if not same.any() or same.all():
         raise ConfigError(
-            "no pair of the same person, or none of different ones, in two clips that were recognised",
+            f"{missing} people were not seen for long enough, and no two pairs are left to compare",
             where=", ".join(str(clip.path) for clip in clips),
-            wanted="a name in two files, and two names",
+            fix="Use clips in which each walks for a few seconds in full view",
         )
     model = recogniser(config).model
     vectors = np.stack([one.vector for one in found])
@@ -112,11 +113,22 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     return BenchResult.of("clips", figures, values)
 
 
+def _check_names(clips: Sequence[Clip]) -> None:
+    """Raises ConfigError before anything is perceived where nobody could be compared."""
+    files = [(name, clip.path) for clip in clips for name in set(clip.people)]
+    names = {name for name, _ in files}
+    twice = any(len({path for name, path in files if name == one}) > 1 for one in names)
+    if not twice or len(names) < 2:
+        raise ConfigError(
+            f"names {', '.join(sorted(names))} in {len({path for _, path in files})} files",
+            where="bench clips",
+            wanted="one name in two files at least, and two names",
+        )
+
+
 def _appearance(clip: Clip, person: str, track: ClipTrack) -> Appearance:
-    windows = apart(track.embeddings)
-    total = sum(window.samples * window.vector.numpy().astype(np.float64) for window in windows)
-    vector = np.asarray(total / np.linalg.norm(total), np.float32)
-    return Appearance(clip.path.stem, person, vector, track.samples)
+    (whole,) = window_templates(apart(track.embeddings), str(clip.path), 1)
+    return Appearance(str(clip.path), person, whole.vector.numpy(), track.samples)
 
 
 def _pairs(found: Sequence[Appearance]) -> tuple[NDArray[np.bool_], list[tuple[int, int]]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.clips import Appearance, Clip, _clip, _nearest, _pairs, _right
+from benchmarks.clips import Appearance, Clip, _check_names, _clip, _nearest, _pairs, _right
+from stream.errors import ConfigError
 
 
 def seen(clip: str, person: str, angle: float) -> Appearance:
@@ -44,3 +45,16 @@ def test_a_clip_is_told_with_who_is_in_it() -> None:
     for text in ("lobby.mp4", "=ann", "lobby.mp4=", "lobby.mp4=ann,"):
         with pytest.raises(argparse.ArgumentTypeError, match="FILE=NAME"):
             _clip(text)
+
+
+def test_names_that_compare_nobody_are_refused_before_anything_is_perceived() -> None:
+    one, other = Path("a/lobby.mp4"), Path("b/lobby.mp4")
+    _check_names([Clip(one, ("ann", "ben")), Clip(other, ("ann",))])
+    for clips in (
+        [Clip(one, ("ann", "ben"))],
+        [Clip(one, ("ann",)), Clip(other, ("ann",))],
+        [Clip(one, ("ann",)), Clip(other, ("ben",))],
+        [Clip(one, ("ann", "ann", "ben"))],
+    ):
+        with pytest.raises(ConfigError, match="names"):
+            _check_names(clips)
