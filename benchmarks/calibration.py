@@ -34,6 +34,7 @@ from gait.evaluation.bootstrap import draws
 from gait.evaluation.open_set import OpenSet, fnir_at_fpir
 from gait.gallery.index import GalleryIndex
 from gait.identify import Decider, DecisionConfig, Pool
+from gait.models.weights import NETS
 from gait.sample import sample_walk
 from gait.score_map import built_in_map
 from stream.errors import ConfigError
@@ -72,9 +73,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Whose vectors, and where real silhouettes are, if at all."""
     parser.add_argument(
         "--embedder",
-        choices=("baseline", "shipped"),
+        choices=("baseline", *NETS),
         default="shipped",
-        help="averaged silhouettes, or the net in the box with its cohort (default)",
+        help="averaged silhouettes, or a net in the box with its cohort (default: shipped)",
     )
     parser.add_argument("--usf", type=Path, metavar="DIR", help="USF HumanID as Gal.mat and PrbA.mat")
     parser.add_argument("--seed", type=int, default=0)

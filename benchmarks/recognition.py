@@ -30,7 +30,7 @@ from gait.evaluation.baselines import average_silhouette
 from gait.evaluation.controls import CONTROLS, Control, control
 from gait.evaluation.distances import Metric, distances
 from gait.inputs import Walk
-from gait.models.weights import STEM
+from gait.models.weights import NETS
 from gait.training.synthetic import CONDITIONS, TESTED_WITH, VIEWS, TestWalkers, as_samples
 
 FPIR: Final = 0.01
@@ -48,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Who, and how many."""
     parser.add_argument("--people", type=int, default=24, help="how many walkers (default 24)")
     parser.add_argument("--seed", type=int, default=TESTED_WITH.first, help="the first walker's seed")
+    parser.add_argument("--embedder", choices=tuple(NETS), default="shipped", help="which net in the box")
     parser.add_argument("--controls", action="store_true", help="also with motion or shape taken away")
     parser.add_argument(
         "--perceived",
@@ -65,8 +66,9 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     found = maker.find().found
     entries = [one.entry for one in found]
     walks = [maker.load(one).walk for one in found]
-    embedder = StreamingEmbedder(STEM)
-    figures: dict[str, int | float | str] = {"people": arguments.people, "model": embedder.model.digest}
+    embedder = StreamingEmbedder(NETS[arguments.embedder])
+    figures: dict[str, int | float | str] = {"people": arguments.people, "model": embedder.model.name}
+    figures["digest"] = embedder.model.digest
     values: dict[str, float] = {}
     figures["ms of processor time a person and sample"] = milliseconds(embedder, walks[0])
     average = np.stack([average_silhouette(walk) for walk in walks]).astype(np.float32)

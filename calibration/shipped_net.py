@@ -5,7 +5,9 @@
     python -m calibration.shipped_net walkers data/walkers
     python -m calibration.shipped_net perceived data/perceived
     python -m calibration.shipped_net ship runs/silskeletongait_synthetic_front
+    python -m calibration.shipped_net ship --larger runs/silskeletongait_synthetic_front
 
+The larger net has the run's net and its mirror image side by side in one of twice the width.
 ``calibration/shipped_recipe.py`` does all of it, with the trainings, in one command. ``tests`` makes
 the walkers that the figures in docs/MODEL_CARD.md are of; ``--first`` chooses other ones.
 """
@@ -21,13 +23,15 @@ from typing import Any, Final
 import msgspec
 
 from calibration.perceived_walkers import PerceivedSet, PerceivedWalkers
-from calibration.shipped_scores import write_decision
+from calibration.shipped_scores import SEEN_STRANGERS, SEEN_WALKERS, write_decision
 from engines.export import check_parity, export_onnx
 from gait.data.prepare import prepare as prepare_data
 from gait.data.source import Preparation
+from gait.data.store import DataSet
 from gait.inputs import Walk
 from gait.models import checkpoints
-from gait.models.weights import EMBEDDING, SHIPPED, STEM
+from gait.models.weights import EMBEDDING, LARGER, SHIPPED, STEM
+from gait.models.widened import mirrored, widened
 from gait.training.synthetic import TRAINED_ON, TestWalkers, TrainingWalkers, WalkerSet
 from gait.training.synthetic_box import settle_neck, without_classifier
 from stream.errors import GaitwayError, WeightsError
@@ -46,7 +50,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.job == "ship":
-            ship(arguments.run)
+            ship(arguments.run, arguments.data, larger=arguments.larger)
         else:
             make = MAKERS[arguments.job]
             usual = make().chosen
@@ -73,7 +77,12 @@ def _parser() -> argparse.ArgumentParser:
         make.add_argument("--people", type=int, default=0, help="how many (default: as many as were used)")
         make.add_argument("--first", type=int, default=0, help="the first person's seed")
         make.add_argument("--workers", type=int, default=None)
-    jobs.add_parser("ship", help="put a finished run into the box").add_argument("run", type=Path)
+    box = jobs.add_parser("ship", help="put a finished run into the box")
+    box.add_argument("run", type=Path)
+    box.add_argument(
+        "--data", type=Path, default=Path("data"), help="where walkers in colour are kept or made (data)"
+    )
+    box.add_argument("--larger", action="store_true", help="the net for GPUs that is made of it")
     return parser
 
 
@@ -92,9 +101,12 @@ def generate(
     tell(f"{report.sequences} sequences of {report.people} people, {report.frames} frames in {folder}")
 
 
-def ship(run: Path, stem: Path = STEM) -> None:
+def ship(run: Path, data: Path, stem: Path | None = None, *, larger: bool = False) -> None:
     """Weights without the classifier, graphs that run, score maps, cohort; raises WeightsError."""
+    stem = stem or (LARGER if larger else STEM)
     net = without_classifier(checkpoints.load(run / "model.safetensors"))
+    if larger:
+        net = widened([net, mirrored(net)])
     settle_neck(net, _whole_walks())
     checkpoints.save(net, stem.with_name(f"{stem.name}{SHIPPED.suffix}"))
     written = export_onnx(net, stem, which=EMBEDDING)
@@ -102,7 +114,16 @@ def ship(run: Path, stem: Path = STEM) -> None:
     if not all(one.ok for one in check_parity(net, written, examples, EMBEDDING)):
         raise WeightsError("the exported graphs do not compute what the net does", where=str(stem))
     written.window.unlink()  # the pipeline runs the streaming pair
-    write_decision(stem)
+    write_decision(stem, *seen(data))
+
+
+def seen(data: Path) -> tuple[DataSet, DataSet]:
+    """Those in colour by whom the decision is fitted: walkers who come twice, and strangers."""
+    found = []
+    for name, chosen in (("perceived_walkers", SEEN_WALKERS), ("perceived_strangers", SEEN_STRANGERS)):
+        generate(PerceivedWalkers(chosen), chosen, "perceived", data / name)
+        found.append(DataSet.open(data / name))
+    return found[0], found[1]
 
 
 def _whole_walks() -> Iterator[Walk]:

@@ -1,10 +1,10 @@
-"""The net in the box from nothing, in one command: its walkers, six trainings, the files that ship.
+"""The nets in the box from nothing, in one command: walkers, seven trainings, the files that ship.
 
 ::
 
     python -m calibration.shipped_recipe
 
-About seven hours of one core. What is there already is not made again and a training that was stopped goes
+About nine hours of one core. What is there already is not made again and a training that was stopped goes
 on, so the same command takes it up. docs/MODEL_CARD.md says what each part is for.
 """
 
@@ -20,7 +20,7 @@ import msgspec
 from calibration.perceived_walkers import PERCEIVED, PerceivedWalkers
 from calibration.shipped_net import generate, ship, tell
 from gait.data.joined import opened
-from gait.models.weights import STEM
+from gait.models.weights import LARGER, STEM
 from gait.training.config import TrainingConfig
 from gait.training.loop import MODEL
 from gait.training.synthetic import TRAINED_ON, TrainingWalkers
@@ -29,7 +29,8 @@ from stream.errors import GaitwayError
 
 CONFIGS: Final = Path(__file__).parents[1] / "configs"
 PARTS: Final = tuple(
-    f"silskeletongait_synthetic{part}" for part in ("", "_runs", "_perceived", "_longer", "_far", "_front")
+    f"silskeletongait_synthetic{part}"
+    for part in ("", "_runs", "_perceived", "_longer", "_far", "_front", "_colour")
 )
 """Each begins with the net of the one before."""
 FAR: Final = msgspec.structs.replace(TRAINED_ON, people=1500, first=14_000_000, far_share=0.7)
@@ -37,6 +38,10 @@ FRONT: Final = msgspec.structs.replace(
     TRAINED_ON, people=1500, first=16_000_000, side_share=0.25, front_share=0.4, far_share=0.5
 )
 DRAWN: Final = {"walkers": TRAINED_ON, "walkers_far": FAR, "walkers_front": FRONT}
+SEEN: Final = {
+    "perceived": PERCEIVED,
+    "perceived_more": msgspec.structs.replace(PERCEIVED, first=12_500_000),
+}
 
 
 def main(argv: list[str]) -> int:
@@ -52,8 +57,11 @@ def main(argv: list[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     try:
-        walkers(arguments.folder / "data", arguments.people)
-        ship(trainings(arguments.folder, arguments.steps), arguments.stem)
+        data = arguments.folder / "data"
+        walkers(data, arguments.people)
+        last, stem = trainings(arguments.folder, arguments.steps), arguments.stem
+        ship(last, data, stem)
+        ship(last, data, stem.with_name(LARGER.name.replace(STEM.name, stem.name)), larger=True)
     except GaitwayError as error:
         tell(str(error))
         return 1
@@ -65,8 +73,9 @@ def walkers(folder: Path, people: int = 0) -> None:
     for name, chosen in DRAWN.items():
         wanted = msgspec.structs.replace(chosen, people=people or chosen.people)
         generate(TrainingWalkers(wanted), wanted, "walkers", folder / name)
-    seen = msgspec.structs.replace(PERCEIVED, people=people or PERCEIVED.people)
-    generate(PerceivedWalkers(seen), seen, "perceived", folder / "perceived")
+    for name, seen in SEEN.items():
+        some = msgspec.structs.replace(seen, people=people or seen.people)
+        generate(PerceivedWalkers(some), some, "perceived", folder / name)
 
 
 def trainings(folder: Path, steps: int = 0) -> Path:

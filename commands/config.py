@@ -79,8 +79,8 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     track: TrackConfig = TrackConfig()
     embed: EmbedConfig = EmbedConfig()
     identify: IdentifyConfig = IdentifyConfig()
-    # What people are told apart by: averaged silhouettes, or the trained net in the box (docs/MODEL_CARD.md).
-    embedder: Literal["baseline", "shipped"] = "baseline"
+    # What people are told apart by: averaged silhouettes, or a trained net in the box (docs/MODEL_CARD.md).
+    embedder: Literal["baseline", "shipped", "shipped-larger"] = "baseline"
     # Settings laid over these by name: cpu, gpu (both built in), or a name under `profiles`.
     profile: str = ""
     profiles: dict[str, dict[str, Any]] = {}

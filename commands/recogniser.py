@@ -13,7 +13,7 @@ from gait.baseline import BaselineEmbedder
 from gait.decision_norm import Cohort, built_in_cohort
 from gait.embedder import Embedder, ModelInfo
 from gait.gallery.redact import CHECKPOINTS, LOG, TRACE
-from gait.models.weights import STEM
+from gait.models.weights import NETS
 from gait.score_map import ScoreMap, built_in_map, chosen_map
 from stream.sinks.run import jsonl_path
 
@@ -23,11 +23,12 @@ GPU_BATCH: Final = 16
 
 def recogniser(config: PipelineConfig) -> Embedder:
     """The same for the pipeline, enrolment and the gallery."""
-    if config.embedder == "shipped":
+    stem = NETS.get(config.embedder)
+    if stem is not None:
         # Of perception's settings the runtime alone is taken: a narrower precision would move embeddings.
         runtime = config.perceive.nets.runtime
         batch = GPU_BATCH if choose(runtime).runtime == "tensorrt" else 1
-        return StreamingEmbedder(STEM, StreamingConfig(runtime=runtime, batch=batch))
+        return StreamingEmbedder(stem, StreamingConfig(runtime=runtime, batch=batch))
     return BaselineEmbedder()
 
 

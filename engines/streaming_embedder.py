@@ -77,7 +77,7 @@ class _Block:
         self.samples.append(kept)
         if kept.weight > 0:
             self.values = (
-                mapped.copy() if self.values is None else np.maximum(self.values, mapped, self.values)
+                mapped.copy() if self.values is None else np.maximum(self.values, mapped, out=self.values)
             )
 
     def within(self, start_ns: int, end_ns: int) -> bool:
@@ -121,7 +121,7 @@ class StreamingEmbedder:
         self._most_blocks = -(-self._config.memory_samples // self._config.block_samples)
         # embed_1 and embed_2 of one net are not comparable.
         digest = f"{self._net.digest[:24]}-{self._net.embedding}"
-        self._model = ModelInfo(self._net.family, digest, self._net.strips * self._net.strip_numbers)
+        self._model = ModelInfo(Path(stem).name, digest, self._net.strips * self._net.strip_numbers)
 
     @property
     def nets(self) -> tuple[NetInfo, NetInfo]:
@@ -175,7 +175,7 @@ class StreamingEmbedder:
             return None
         best = maps[0].copy()
         for values in maps[1:]:
-            np.maximum(best, values, best)
+            np.maximum(best, values, out=best)
         (vector,) = self._head.run({MAP: best[None]}).values()
         length = float(np.linalg.norm(vector[0]))
         if not length > 0:

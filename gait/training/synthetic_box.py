@@ -15,7 +15,7 @@ from gait.models.input_spec import spec_of
 from stream.errors import WeightsError
 
 
-def without_classifier(trained: GaitNet) -> GaitNet:
+def without_classifier(trained: GaitNet) -> ConvNet:
     """The same net, the weights of the training people left out."""
     if not isinstance(trained, ConvNet):
         raise WeightsError(f"a net of {trained.family}", wanted="a convolutional one", where="ship")
@@ -23,6 +23,7 @@ def without_classifier(trained: GaitNet) -> GaitNet:
     net = registry.family(trained.family).build(config)
     kept = net.state_dict().keys()
     net.load_state_dict({name: value for name, value in trained.state_dict().items() if name in kept})
+    assert isinstance(net, ConvNet), "of the trained net's family"
     return net.eval()
 
 

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from calibration import shipped_recipe
-from calibration.perceived_walkers import PERCEIVED
-from calibration.shipped_recipe import DRAWN, PARTS, trainings
+from calibration.shipped_recipe import DRAWN, PARTS, SEEN, trainings
 from gait.data.prepare import prepare
 from gait.models import checkpoints
 from gait.training.config import TrainingConfig
@@ -33,7 +32,7 @@ def begun_with(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_every_part_goes_on_from_the_one_before(tmp_path: Path, begun_with: list[str]) -> None:
-    firsts = {name: chosen.first for name, chosen in DRAWN.items()} | {"perceived": PERCEIVED.first}
+    firsts = {name: chosen.first for name, chosen in (DRAWN | SEEN).items()}
     for name, first in firsts.items():
         few = msgspec.structs.replace(TRAINED_ON, people=2, first=first, sequences=2, frames=6)
         prepare("walkers", TrainingWalkers(few), tmp_path / "data" / name, workers=1)
