@@ -2,9 +2,8 @@
 
 The cohort is of people who never pass again: strangers to tell scores against. For the maps each walker
 passes twice. Most are drawn, on two days, in views a quarter turn apart at most; their masks and joints err
-as our perception does, half of the time as before far and poor cameras. Some are rendered in colour, walk
-either way, and are seen by our perception. Others all pass one camera from one side, as in life: they look
-more alike than strangers before cameras of their own, and a map that has not seen it names anybody.
+as our perception does, half of the time as before far and poor cameras. The others are rendered in colour,
+walk either way, and are seen by our perception: galleries of either kind count alike.
 ``python -m calibration.shipped_net ship`` writes all three.
 """
 
@@ -32,7 +31,7 @@ from gait.walkers.conditions import sample_conditions
 from gait.walkers.person import sample_person
 from gait.walkers.population import STREET
 from gait.walkers.seeds import stream
-from gait.walkers.views import View, sample_view
+from gait.walkers.views import sample_view
 from stream.messages import Sample
 
 WALKERS: Final = range(80_000_000, 80_000_400)
@@ -41,9 +40,6 @@ STRANGERS: Final = range(70_000_000, 70_000_300)
 SEEN_WALKERS: Final = PerceivedSet(people=120, first=81_000_000, frames=36, side_share=1.0)
 SEEN_STRANGERS: Final = PerceivedSet(people=100, first=71_000_000, sequences=1, frames=36, side_share=1.0)
 """In colour, before our perception; nor with such."""
-SCENES: Final = tuple(range(first, first + 40) for first in range(82_000_000, 82_000_200, 40))
-"""Each scene's people; nor with such."""
-SCENE_TURN_DEG: Final = 8.0
 LENGTHS: Final = (25, 50, 75)
 """Samples that probes rest on: one, two and three seconds."""
 TURN_DEG: Final = 45.0
@@ -79,12 +75,10 @@ def write_decision(
     strangers = [visit(who, 0) for who in STRANGERS]
     strangers += [as_samples(seen_strangers.read(entry)) for entry in seen_strangers.entries]
     save_cohort(Cohort(model.digest, np.stack([_vectors(embedder, one)[0][-1] for one in strangers])), path)
-    seen = seen_twice(embedder, seen_walkers)
-    passes = [drawn_twice(embedder), seen, *(in_scene(embedder, people) for people in SCENES)]
+    passes = [drawn_twice(embedder), seen_twice(embedder, seen_walkers)]
     about = (
         f"{len(WALKERS)} walkers without colours, two visits within {2 * TURN_DEG:.0f} degrees, any clothes, "
-        f"good and poor cameras; {len(seen.gallery)} in colour, perceived; {len(SCENES)} cameras with "
-        f"{len(SCENES[0])} walkers each, same clothes and side"
+        f"good and poor cameras; {len(passes[1].gallery)} in colour, perceived"
     )
     for name, cohort in ((model.name, None), (f"{model.name}.told", load_cohort(path, model.digest))):
         groups = [labelled(one, cohort) for one in passes]
@@ -99,11 +93,6 @@ def write_decision(
 def drawn_twice(embedder: StreamingEmbedder) -> Passes:
     """Two visits of everybody who is drawn."""
     return _passes(embedder, ((visit(who, 0), visit(who, 1)) for who in WALKERS))
-
-
-def in_scene(embedder: StreamingEmbedder, people: range) -> Passes:
-    """Two visits of people who all pass the same camera the same way."""
-    return _passes(embedder, ((scene_visit(people, who, 0), scene_visit(people, who, 1)) for who in people))
 
 
 def seen_twice(embedder: StreamingEmbedder, walks: Source) -> Passes:
@@ -174,22 +163,6 @@ def visit(who: int, day: int) -> list[Sample]:
     person = sample_person(who, outfit=day, population=STREET).under(sample_conditions(who, day))
     chosen = msgspec.structs.replace(TESTED_WITH, frames=max(LENGTHS))
     far = bool(stream(who, "camera", day).random() < FAR_SHARE)
-    return as_samples(walk_of(person, view, day, chosen, rng, far=far))
-
-
-def scene_visit(people: range, who: int, day: int) -> list[Sample]:
-    """One pass of somebody past the camera that all of ``people`` pass, in the same clothes each day."""
-    scene, rng = stream(people.start, "scene"), stream(who, "scene", day)
-    side = float(scene.choice([90.0, 270.0])) + float(scene.uniform(-TURN_DEG, TURN_DEG))
-    shared = sample_view(people.start, 0, side)
-    view = View(
-        shared.camera,
-        shared.view_deg + float(rng.normal(0, SCENE_TURN_DEG)),
-        shared.distance_m * float(np.exp(rng.normal(0, 0.1))),
-    )
-    person = sample_person(who, population=STREET).under(sample_conditions(who, 0))
-    chosen = msgspec.structs.replace(TESTED_WITH, frames=max(LENGTHS))
-    far = bool(scene.random() < FAR_SHARE)
     return as_samples(walk_of(person, view, day, chosen, rng, far=far))
 
 

@@ -7,7 +7,6 @@ from calibration.scores import fit_score_map
 from calibration.shipped_recipe import DRAWN, SEEN
 from calibration.shipped_scores import (
     LENGTHS,
-    SCENES,
     SEEN_STRANGERS,
     SEEN_WALKERS,
     STRANGERS,
@@ -15,7 +14,6 @@ from calibration.shipped_scores import (
     Passes,
     joined,
     labelled,
-    scene_visit,
     seen_twice,
 )
 from engines.streaming_embedder import StreamingEmbedder
@@ -71,20 +69,6 @@ def test_groups_put_together_keep_their_people_apart() -> None:
     np.testing.assert_array_equal(both.whose[len(one.whose) :], one.whose + 30)
 
 
-def test_who_passes_one_camera_passes_it_alike_on_both_days() -> None:
-    """Same clothes, about the same side and distance: outlines are as large, for a person and for others."""
-    people = SCENES[0]
-    areas = {
-        (who, day): np.mean([np.count_nonzero(s.silhouette.numpy()) for s in scene_visit(people, who, day)])
-        for who in people[:3]
-        for day in range(2)
-    }
-    assert len(set(areas.values())) == len(areas)
-    assert max(areas.values()) / min(areas.values()) < 1.6
-    again = scene_visit(people, people[0], 0)
-    assert np.mean([np.count_nonzero(s.silhouette.numpy()) for s in again]) == areas[people[0], 0]
-
-
 class Seen:
     """Whom perception saw: two people twice, of whom one for a second alone, and one once."""
 
@@ -109,12 +93,7 @@ def test_visits_in_colour_are_of_those_seen_twice_and_rest_on_what_was_seen() ->
 
 @pytest.mark.parametrize(
     "people",
-    [
-        WALKERS,
-        STRANGERS,
-        *SCENES,
-        *(range(s.first, s.first + s.people) for s in (SEEN_WALKERS, SEEN_STRANGERS)),
-    ],
+    [WALKERS, STRANGERS, *(range(s.first, s.first + s.people) for s in (SEEN_WALKERS, SEEN_STRANGERS))],
 )
 def test_nobody_judged_by_is_trained_on_or_tested(people: range) -> None:
     for others in (TESTED_WITH, *DRAWN.values(), *SEEN.values()):
