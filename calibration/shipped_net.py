@@ -4,8 +4,8 @@
 
     python -m calibration.shipped_net walkers data/walkers
     python -m calibration.shipped_net perceived data/perceived
-    python -m calibration.shipped_net ship runs/silskeletongait_synthetic_front
-    python -m calibration.shipped_net ship --larger runs/silskeletongait_synthetic_front
+    python -m calibration.shipped_net ship runs/silskeletongait_synthetic_colour
+    python -m calibration.shipped_net ship --larger runs/silskeletongait_synthetic_colour
 
 The larger net has the run's net and its mirror image side by side in one of twice the width.
 ``calibration/shipped_recipe.py`` does all of it, with the trainings, in one command. ``tests`` makes

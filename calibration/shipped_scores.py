@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.identification import fit_to_galleries
+from calibration.identification import Asked, fit_to_galleries
 from calibration.perceived_walkers import PerceivedSet
 from calibration.scores import LabelledScores, fit_score_map
 from engines.streaming_embedder import StreamingEmbedder
@@ -148,9 +148,7 @@ def joined(groups: Sequence[LabelledScores]) -> LabelledScores:
     )
 
 
-def _by_probe(
-    scores: LabelledScores, passes: Passes
-) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]:
+def _by_probe(scores: LabelledScores, passes: Passes) -> Asked:
     people = len(passes.gallery)
     return scores.scores.reshape(-1, people), scores.whose[::people], scores.samples[::people]
 
