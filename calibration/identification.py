@@ -10,7 +10,7 @@ as large as it can be (the logarithmic score, which only honest probabilities ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -24,8 +24,6 @@ from gait.score_map import ScoreMap, fisher
 from stream.errors import ConfigError
 
 Floats = NDArray[np.float64]
-Asked = tuple[Floats, NDArray[np.intp], Floats]
-"""Scores (Q, people) of probes with everybody, of person ``whose`` (Q,) each is, its samples (Q,)."""
 SIZES: Final = (5, 20, 80, 320)
 """Galleries are drawn of these sizes, as far as there are people for twice as many."""
 PROBES_EACH: Final = 4000
@@ -42,18 +40,14 @@ class Trial:
     weights: Floats
 
 
-def fit_to_galleries(start: ScoreMap, groups: Sequence[Asked], seed: int = 0) -> ScoreMap:
-    """``start`` with its numbers moved. Galleries are drawn within each group, which all count alike.
+def fit_to_galleries(
+    start: ScoreMap, scores: Floats, whose: NDArray[np.intp], samples: Floats, seed: int = 0
+) -> ScoreMap:
+    """``start`` with its numbers moved; ``scores`` (Q, people) of probes of person ``whose`` (Q,).
 
     Raises ConfigError where there are too few people for any gallery with as many strangers.
     """
-    drawn = [draw_trials(*group, seed) for group in groups]
-    shares = [1 / sum(float(trial.weights.sum()) for trial in trials) for trials in drawn]
-    trials = [
-        replace(trial, weights=trial.weights * share)
-        for group, share in zip(drawn, shares, strict=True)
-        for trial in group
-    ]
+    trials = draw_trials(scores, whose, samples, seed)
     straight = [t.scores if start.normalised else fisher(t.scores) for t in trials]
     total = sum(float(trial.weights.sum()) for trial in trials)
 

@@ -23,11 +23,10 @@ from typing import Any, Final
 import msgspec
 
 from calibration.perceived_walkers import PerceivedSet, PerceivedWalkers
-from calibration.shipped_scores import SEEN_STRANGERS, SEEN_WALKERS, write_decision
+from calibration.shipped_scores import write_decision
 from engines.export import check_parity, export_onnx
 from gait.data.prepare import prepare as prepare_data
 from gait.data.source import Preparation
-from gait.data.store import DataSet
 from gait.inputs import Walk
 from gait.models import checkpoints
 from gait.models.weights import EMBEDDING, LARGER, SHIPPED, STEM
@@ -50,7 +49,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.job == "ship":
-            ship(arguments.run, arguments.data, larger=arguments.larger)
+            ship(arguments.run, larger=arguments.larger)
         else:
             make = MAKERS[arguments.job]
             usual = make().chosen
@@ -79,9 +78,6 @@ def _parser() -> argparse.ArgumentParser:
         make.add_argument("--workers", type=int, default=None)
     box = jobs.add_parser("ship", help="put a finished run into the box")
     box.add_argument("run", type=Path)
-    box.add_argument(
-        "--data", type=Path, default=Path("data"), help="where walkers in colour are kept or made (data)"
-    )
     box.add_argument("--larger", action="store_true", help="the net for GPUs that is made of it")
     return parser
 
@@ -101,7 +97,7 @@ def generate(
     tell(f"{report.sequences} sequences of {report.people} people, {report.frames} frames in {folder}")
 
 
-def ship(run: Path, data: Path, stem: Path | None = None, *, larger: bool = False) -> None:
+def ship(run: Path, stem: Path | None = None, *, larger: bool = False) -> None:
     """Weights without the classifier, graphs that run, score maps, cohort; raises WeightsError."""
     stem = stem or (LARGER if larger else STEM)
     net = without_classifier(checkpoints.load(run / "model.safetensors"))
@@ -114,16 +110,7 @@ def ship(run: Path, data: Path, stem: Path | None = None, *, larger: bool = Fals
     if not all(one.ok for one in check_parity(net, written, examples, EMBEDDING)):
         raise WeightsError("the exported graphs do not compute what the net does", where=str(stem))
     written.window.unlink()  # the pipeline runs the streaming pair
-    write_decision(stem, *seen(data))
-
-
-def seen(data: Path) -> tuple[DataSet, DataSet]:
-    """Those in colour by whom the decision is fitted: walkers who come twice, and strangers."""
-    found = []
-    for name, chosen in (("perceived_walkers", SEEN_WALKERS), ("perceived_strangers", SEEN_STRANGERS)):
-        generate(PerceivedWalkers(chosen), chosen, "perceived", data / name)
-        found.append(DataSet.open(data / name))
-    return found[0], found[1]
+    write_decision(stem)
 
 
 def _whole_walks() -> Iterator[Walk]:

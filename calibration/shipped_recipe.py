@@ -57,11 +57,10 @@ def main(argv: list[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     try:
-        data = arguments.folder / "data"
-        walkers(data, arguments.people)
+        walkers(arguments.folder / "data", arguments.people)
         last, stem = trainings(arguments.folder, arguments.steps), arguments.stem
-        ship(last, data, stem)
-        ship(last, data, stem.with_name(LARGER.name.replace(STEM.name, stem.name)), larger=True)
+        ship(last, stem)
+        ship(last, stem.with_name(LARGER.name.replace(STEM.name, stem.name)), larger=True)
     except GaitwayError as error:
         tell(str(error))
         return 1

@@ -20,13 +20,13 @@ def drawn(people: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_the_true_likelihood_ratio_is_found() -> None:
-    found = fit_to_galleries(START, [drawn(400, 1)])
+    found = fit_to_galleries(START, *drawn(400, 1))
     assert found.slope == pytest.approx(APART, rel=0.1)
     assert found.intercept == pytest.approx(-(APART**2) / 2, rel=0.12)
 
 
 def test_what_is_told_comes_true_in_a_larger_gallery() -> None:
-    found = fit_to_galleries(START, [drawn(160, 2)])
+    found = fit_to_galleries(START, *drawn(160, 2))
     scores, whose, samples = drawn(1200, 3)
     (trial,) = draw_trials(scores, whose, samples, 0, sizes=(600,))[:1]
     odds = found.evidence(trial.scores, trial.samples) - np.log(600)
@@ -41,23 +41,13 @@ def test_walks_that_show_little_are_believed_less() -> None:
     scores, whose, _ = drawn(300, 4)
     short = np.arange(300) % 2 == 0
     scores[short] = rng.normal(size=(150, 300)) + 0.5 * np.eye(300)[short]
-    found = fit_to_galleries(START, [(scores, whose, np.where(short, 5.0, 100.0))])
+    found = fit_to_galleries(START, scores, whose, np.where(short, 5.0, 100.0))
     assert found.half_samples > 10
-
-
-def test_every_group_counts_alike_however_many_people_it_has() -> None:
-    """One in which likeness says much less: the map lies between, and as near to it whatever its size."""
-    many, (scores, whose, samples) = drawn(300, 6), drawn(60, 7)
-    less = (scores - 0.6 * APART * np.eye(60), whose, samples)
-    alone = [fit_to_galleries(START, [group]).intercept for group in (many, less)]
-    both = fit_to_galleries(START, [many, less]).intercept
-    doubled = fit_to_galleries(START, [many, less, less]).intercept
-    assert alone[0] < both < doubled < alone[1]
 
 
 def test_too_few_people_for_a_gallery_are_refused() -> None:
     with pytest.raises(ConfigError, match="9 people"):
-        fit_to_galleries(START, [drawn(9, 0)])
+        fit_to_galleries(START, *drawn(9, 0))
 
 
 def test_strangers_count_as_much_as_the_enrolled() -> None:

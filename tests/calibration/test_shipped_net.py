@@ -32,8 +32,7 @@ WALK = sample_walk(0, 12)
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that has ended; what strangers are like is another test's."""
-    monkeypatch.setattr(shipped_net, "write_decision", lambda *_: None)
-    monkeypatch.setattr(shipped_net, "seen", lambda data: ())
+    monkeypatch.setattr(shipped_net, "write_decision", lambda stem: None)
     monkeypatch.setattr(shipped_net, "_whole_walks", lambda: [sample_walk(seed, 8) for seed in range(3)])
     net = worn(registry.build("silskeletongait", "tiny", **CONFIG), 4)
     (tmp_path / "run").mkdir()
@@ -63,8 +62,8 @@ def test_the_graphs_say_what_the_net_says_and_its_mirror_image_beside_it(run: Pa
     # The embedder answers for the samples that the net has seen with those after them: three fewer here.
     as_it_is, turned = (one.maps(frames)[:, :, :-3].amax(dim=2) for one in (net, mirrored(net)))
     strips = [one.FCs(shipped_strips(maps))[0] for one, maps in ((net, as_it_is), (mirrored(net), turned))]
-    ship(run, tmp_path, tmp_path / "small")
-    ship(run, tmp_path, tmp_path / "large", larger=True)
+    ship(run, tmp_path / "small")
+    ship(run, tmp_path / "large", larger=True)
     np.testing.assert_allclose(said(tmp_path / "small"), unit(strips[0]), atol=2e-5)
     np.testing.assert_allclose(said(tmp_path / "large"), unit(strips[0] + strips[1]), atol=2e-5)
     assert checkpoints.load(tmp_path / "large.safetensors").config.channels == (32, 32, 32, 32)
