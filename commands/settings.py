@@ -58,7 +58,7 @@ def parse_settings(
             _override(value, override, kind)
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _explain(str(error), root, value, kind, name) from error
+        raise _explain(str(error), root, value, kind, name, overrides) from error
     except RecursionError as error:
         raise ConfigError("settings within settings without end", where=name) from error
 
@@ -119,9 +119,12 @@ def _check_keys(node: yaml.Node, kind: Any, name: str) -> None:
 
 
 def _unknown(key: str, known: list[str], where: str) -> ConfigError:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    fix = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(sorted(known))}"
-    return ConfigError(f"unknown key {key!r}", where=where, fix=fix)
+    return ConfigError(f"unknown key {key!r}", where=where, fix=_nearest(key, known))
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(sorted(known))}"
 
 
 def _options(kind: Any) -> Iterator[Any]:
@@ -217,8 +220,12 @@ def _step_into(kind: Any, step: str, where: str) -> Any:
     return fields[step]
 
 
-def _explain(message: str, root: yaml.Node, value: Any, kind: Any, name: str) -> ConfigError:
-    """msgspec's message with the line of the node it speaks of, and the setting's whole name."""
+def _explain(
+    message: str, root: yaml.Node, value: Any, kind: Any, name: str, overrides: list[str]
+) -> ConfigError:
+    """msgspec's message with the line or override that it speaks of, the setting's whole name, and for one
+    of a few words the nearest of them.
+    """
     found = _PATH.search(message)
     node: yaml.Node = root
     setting = ""
@@ -233,7 +240,11 @@ def _explain(message: str, root: yaml.Node, value: Any, kind: Any, name: str) ->
     what = _PATH.sub("", message)
     what = what[0].lower() + what[1:]
     setting = setting.lstrip(".")
-    return ConfigError(f"{setting}: {what}" if setting else what, where=f"{name}, line {_line(node)}")
+    words = [option for option in _options(kind) if isinstance(option, str)]
+    fix = _nearest(value, words) if words and isinstance(value, str) else ""
+    said = [override for override in overrides if override.partition("=")[0] == setting]
+    where = f"--set {said[-1]}" if said else f"{name}, line {_line(node)}"
+    return ConfigError(f"{setting}: {what}" if setting else what, where=where, fix=fix)
 
 
 def _failing_entry(value: dict[str, Any], kind: Any) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -26,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cameras: dict[str, Camera] = {}
     sizes: tuple[Lens, ...] = ()
     name: str = "x"
+    pace: Literal["slow", "brisk"] | None = None
 
 
 def parse(text: str, *overrides: str) -> Settings:
@@ -57,7 +59,7 @@ def test_an_unknown_key_names_its_line_and_the_nearest_key() -> None:
 
 
 def test_an_unknown_key_near_nothing_lists_what_there_is() -> None:
-    assert "cameras, name, sizes" in message("zzzzqqq: 1\n")
+    assert "cameras, name, pace, sizes" in message("zzzzqqq: 1\n")
 
 
 def test_an_unknown_key_inside_a_list_is_found() -> None:
@@ -69,6 +71,22 @@ def test_a_wrong_type_names_line_and_setting() -> None:
     assert "line 5" in text
     assert "cameras" in text
     assert "int" in text
+
+
+def test_a_word_that_is_none_of_a_few_names_the_nearest_of_them() -> None:
+    text = message("name: x\npace: slowly\n")
+    assert "line 2" in text
+    assert "pace" in text
+    assert "Did you mean 'slow'?" in text
+    assert "Known here: brisk, slow" in message("pace: zzzz")
+    assert "Did you mean" not in message("pace: 3")
+
+
+def test_a_wrong_value_of_an_override_is_told_of_the_override() -> None:
+    text = message("name: x\npace: slow\n", "pace=slow", "pace=brsik")
+    assert text.startswith("--set pace=brsik: pace")
+    assert "line" not in text
+    assert "line 2" in message("name: x\npace: slowly\n", "name=y")
 
 
 @pytest.mark.parametrize("key", ["{source: y}", "[a, b]", "? {a: 1}"])
