@@ -63,6 +63,8 @@ def write_decision(stem: Path, maps: Path = BUILT_IN, cohorts: Path = decision_n
             fitted = fit_to_galleries(
                 fitted, every, scores.whose[:: len(gallery)], scores.samples[:: len(gallery)]
             )
+            others = round(float(scores.scores[~scores.same].mean()), 4)
+            fitted = msgspec.structs.replace(fitted, others=others)
         (maps / f"{name}.json").write_bytes(
             msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n"
         )

@@ -15,7 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gait.decision_norm import Cohort, Usual, normalised
 from gait.score_map import ScoreMap
+from stream.errors import ConfigError
 
 NANOSECONDS: Final = 1_000_000_000
 Vector = NDArray[np.float32]
@@ -54,29 +56,47 @@ class Stranger:
     total: Floats
     samples: float
     last_ns: int
+    usual: Usual | None = None
+
+    @property
+    def unit(self) -> Floats:
+        """What they showed, as a unit vector."""
+        unit: Floats = self.total / max(float(np.linalg.norm(self.total)), 1e-12)
+        return unit
 
 
 class Strangers:
-    """The strangers remembered, by their names."""
+    """The strangers remembered, by their names; with a ``cohort`` scores are told against it."""
 
-    def __init__(self, score_map: ScoreMap, config: ClusterConfig | None = None) -> None:
-        self.score_map, self.config = score_map, config or ClusterConfig()
+    def __init__(
+        self, score_map: ScoreMap, config: ClusterConfig | None = None, cohort: Cohort | None = None
+    ) -> None:
+        if score_map.normalised != (cohort is not None):
+            raise ConfigError("a score map of told scores and a cohort go together")
+        self.score_map, self.config, self._cohort = score_map, config or ClusterConfig(), cohort
         self._known: dict[str, Stranger] = {}
 
     def __len__(self) -> int:
         return len(self._known)
 
     def recognise(
-        self, vector: Vector, samples: float, own: str, before: str | None, taken: Collection[str] = ()
+        self,
+        vector: Vector,
+        samples: float,
+        own: str,
+        before: str | None,
+        taken: Collection[str] = (),
+        above: float = 0.0,
     ) -> str:
         """Which stranger a track shows: ``before`` while that holds, another that is likely, else ``own``.
 
         ``own`` is what the track would be called alone; ``taken`` are those that other tracks beside it show.
+        ``above``: by how much all scores of the camera are higher than those that the map is for.
         """
         names = [name for name in self._known if name not in taken and name != own]
         if not names or not self.config.memory:
             return own
-        chances = self._chances(vector, samples, names)
+        chances = self._chances(vector, samples, names, above)
         if before in names and chances[names.index(before)] >= self.config.leave:
             return str(before)
         best = int(chances.argmax())
@@ -91,6 +111,8 @@ class Strangers:
         known.total = (known.total + samples * vector.astype(np.float64)) * fade
         known.samples = (known.samples + samples) * fade
         known.last_ns = max(known.last_ns, now_ns)
+        if self._cohort is not None:
+            known.usual = self._cohort.usual(known.unit[None].astype(np.float32))
         self._known[name] = known  # last in: the order is that of the last sight
         self._forget(now_ns)
 
@@ -98,11 +120,16 @@ class Strangers:
         """Forget a stranger, who has a name now or is to be forgotten."""
         self._known.pop(name, None)
 
-    def _chances(self, vector: Vector, samples: float, names: list[str]) -> Floats:
+    def _chances(self, vector: Vector, samples: float, names: list[str], above: float) -> Floats:
         """The probability of each stranger, given that the track shows one of them or somebody new."""
-        totals = np.stack([self._known[name].total for name in names])
-        units = totals / np.maximum(np.linalg.norm(totals, axis=1, keepdims=True), 1e-12)
-        scores = (units @ vector.astype(np.float64))[None]
+        known = [self._known[name] for name in names]
+        scores = (np.stack([one.unit for one in known]) @ vector.astype(np.float64))[None]
+        if self._cohort is not None:
+            usual = [one.usual for one in known if one.usual is not None]
+            theirs = Usual(
+                *(np.concatenate(part) for part in zip(*((u.mean, u.spread) for u in usual), strict=True))
+            )
+            scores = normalised(scores, self._cohort.usual(vector[None]), theirs) - above
         behind = np.array([samples])
         share = self.config.new_share
         odds = self.score_map.evidence(scores, behind)[0] + np.log((1 - share) / (share * len(names)))

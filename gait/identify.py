@@ -2,7 +2,8 @@
 
 Of each track the windows seen so far are pooled. A score map turns the pool's score against each person into
 a likelihood ratio; with the share of strangers to expect and the gallery's size that gives a probability for
-everybody and for "somebody else". Two tracks that one camera sees at once are two people, so they never share
+everybody and for "somebody else". How alike all who pass the camera look is followed and taken off
+(``decision_level``). Two tracks that one camera sees at once are two people, so they never share
 a name. A name that was given is held until the evidence is clearly against it.
 """
 
@@ -16,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gait.decision_level import NONE, Level, Others, pairs_of, settled
 from gait.decision_norm import Cohort
 from gait.gallery.index import GalleryIndex
 from gait.score_map import ScoreMap
@@ -170,10 +172,16 @@ class Pool:
 
 @dataclass(frozen=True)
 class Belief:
-    """Probabilities (people + 1,) of one track: each person of the index, and last somebody else."""
+    """Probabilities (people + 1,) of one track: each person of the index, and last somebody else.
+
+    ``others``: its scores with those whom it is not, for the camera's level once the track is over;
+    ``above``: by how much the camera's scores are higher than those that the score map is for.
+    """
 
     probabilities: Floats
     samples: float
+    others: Others = NONE
+    above: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -196,16 +204,37 @@ class Decider:
         if self.score_map.normalised != (self.cohort is not None):
             raise ConfigError("a score map of told scores and a cohort go together")
 
-    def believe(self, pools: Sequence[Pool], index: GalleryIndex) -> list[Belief]:
-        """What to believe of tracks that one camera sees at once; the pools must not be empty."""
+    def believe(self, pools: Sequence[Pool], index: GalleryIndex, level: Level | None = None) -> list[Belief]:
+        """What to believe of tracks that one camera sees at once; the pools must not be empty.
+
+        ``level`` is what has been learned of the camera; without it, what the tracks show by themselves.
+        """
         if not pools:
             return []
         samples = np.array([pool.samples for pool in pools])
         scores = index.scores(np.stack([pool.vector() for pool in pools]), self.cohort)
         qualities = np.array([pool.quality for pool in pools])
-        odds = self.score_map.evidence(scores, samples, qualities) + self._prior(index.size)
-        beliefs = _posterior(self._apart(odds))
-        return [Belief(row, pool.samples) for row, pool in zip(beliefs, pools, strict=True)]
+
+        above, others = 0.0, [NONE] * len(pools)
+        usual = self.score_map.others
+
+        def odds_with(above: float) -> Floats:
+            return self.score_map.evidence(scores - above, samples, qualities) + self._prior(index.size)
+
+        if usual is not None:
+            drawn, enough = index.of_anyone(scores), samples >= self.config.min_samples
+
+            def same_where(mean: float) -> Floats:
+                return index.of_anyone(_posterior(odds_with(mean - usual))[:, :-1])
+
+            above = settled(level or Level(), drawn, enough, same_where) - usual
+        beliefs = _posterior(self._apart(odds_with(above)))
+        if usual is not None:
+            others = pairs_of(drawn, index.of_anyone(beliefs[:, :-1]))
+        return [
+            Belief(row, pool.samples, seen, above)
+            for row, pool, seen in zip(beliefs, pools, others, strict=True)
+        ]
 
     def answer(self, belief: Belief, index: GalleryIndex) -> Identity:
         """The answer that this belief alone calls for."""

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from gait.decision_clusters import ClusterConfig, Strangers
+from gait.decision_level import Level
 from gait.decision_norm import Cohort
 from gait.embedder import ModelInfo
 from gait.gallery.desk import PREFIX, GalleryDesk
@@ -80,6 +81,7 @@ class _Camera:
     refused: int = 0
     load: int = 0
     lives: dict[TrackletId, Life] = field(default_factory=dict)
+    level: Level = field(default_factory=Level)  # a new run learns anew: the camera may have been moved
 
 
 class IdentifyStage:
@@ -107,7 +109,7 @@ class IdentifyStage:
         self._config = config or IdentifyConfig()
         cohort, decision_map = told_against or (None, score_map)
         self._decider = Decider(decision_map.checked_for(model.digest), self._config.decision, cohort)
-        self._strangers = Strangers(score_map.checked_for(model.digest), self._config.strangers)
+        self._strangers = Strangers(self._decider.score_map, self._config.strangers, cohort)
         self._gallery, self._model = gallery, model
         self._config_digest, self._engines = config_digest, dict(engines or {})
         self._desk = GalleryDesk(gallery, model, self._live_templates)
@@ -269,14 +271,15 @@ class IdentifyStage:
             return []
         held = [life.person for life in lives if life.person is not None]
         view = self._index.view(np.stack([life.pool.vector() for life in lives]), held)
-        beliefs = self._decider.believe([life.pool for life in lives], view)
+        beliefs = self._decider.believe([life.pool for life in lives], view, camera.level)
         events = []
         for life, belief in zip(lives, beliefs, strict=True):
             over = life.tracklet in last
+            if over and belief.samples >= self._config.decision.min_samples:
+                camera.level.learn(belief.others)
             life.held = self._decider.settle(life.held, belief, view, last=over)
-            life.place(
-                self._strangers, {other.cluster for other in lives if other.cluster and other is not life}
-            )
+            taken = {other.cluster for other in lives if other.cluster and other is not life}
+            life.place(self._strangers, taken, belief.above)
             kind = None if over else life.to_tell(self._config.update_step)
             if kind is not None:
                 life.told = life.held.identity

@@ -144,14 +144,14 @@ class Life:
         """Whom the standing answer names."""
         return self.held.identity.person if self.held else None
 
-    def place(self, strangers: Strangers, taken: Collection[str]) -> None:
-        """Which stranger it shows, where its answer is that it is nobody known."""
+    def place(self, strangers: Strangers, taken: Collection[str], above: float) -> None:
+        """Which stranger it shows, where its answer is that it is nobody known; ``above``: ``Belief``."""
         if self.held is None or self.held.identity.answer != "unknown":
             self.cluster = None
             return
         own = own_name(str(self.tracklet))
         vector, samples = self.pool.vector(), self.pool.samples
-        self.cluster = strangers.recognise(vector, samples, own, self.cluster, taken)
+        self.cluster = strangers.recognise(vector, samples, own, self.cluster, taken, above)
         identity = msgspec.structs.replace(self.held.identity, cluster=self.cluster)
         self.held = replace(self.held, identity=identity)
 

@@ -26,8 +26,9 @@ class GalleryIndex:
     """The people who have a template of ``model``, in the order of their ids, as of ``epoch``.
 
     ``matrix`` float32 (T, D) holds their templates side by side; person i's begin at row ``firsts[i]``.
-    ``total``: how many people the gallery holds where these are only those who come into question; ``turned``
-    brings vectors to look up into the form that ``matrix`` is in.
+    ``total``: how many people the gallery holds where these are only those who come into question; ``anyone``
+    (n,) are those of ``people`` who are there whomever they look like, all without it; ``turned`` brings
+    vectors to look up into the form that ``matrix`` is in.
     """
 
     model: str
@@ -38,12 +39,18 @@ class GalleryIndex:
     firsts: NDArray[np.intp]
     total: int = 0
     turned: Turn = _as_they_are
+    anyone: NDArray[np.int64] | None = None
     _usual: dict[int, Usual] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def size(self) -> int:
         """How many people the gallery holds."""
         return max(self.total, len(self.people))
+
+    def of_anyone(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Of values (Q, people) those of people who are there whomever they look like."""
+        chosen = values if self.anyone is None else values[:, self.anyone]
+        return chosen.astype(np.float64)
 
     def scores(self, vectors: Vectors, cohort: Cohort | None = None) -> NDArray[np.floating]:
         """(Q, people): the inner product of each vector (Q, D) with each person's nearest template.

@@ -125,6 +125,13 @@ class GalleryReader:
             query = "SELECT count(DISTINCT person) FROM templates WHERE model = ?"
             return int(self._db.execute(query, (model,)).fetchone()[0])
 
+    def spread(self, model: str, count: int) -> frozenset[str]:
+        """About ``count`` people with a template of this model, from the first enrolled to the last."""
+        with one_line(self.path):
+            step = max(1, rows.models(self._db).get(model, 0) // count)
+            query = "SELECT DISTINCT person FROM templates WHERE model = ? AND id % ? = 0"
+            return frozenset(person for (person,) in self._db.execute(query, (model, step)))
+
     def models(self) -> dict[str, int]:
         """How many templates there are of each model."""
         with one_line(self.path):

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 
 from gait.gallery.index import GalleryIndex
 from gait.gallery.reader import GalleryReader
-from gait.gallery.search import NEAREST, UNREAD, Found, PeopleIndex, TemplateIndex, checked_queries
+from gait.gallery.search import (
+    NEAREST,
+    SPREAD,
+    UNREAD,
+    Found,
+    PeopleIndex,
+    TemplateIndex,
+    checked_queries,
+    places,
+)
 from gait.gallery.store import Gallery
 from stream.errors import GalleryError, ResourceError
 
@@ -43,6 +52,7 @@ class RemoteIndex:
         self._points, self._state = f"gaitway_{tag}", f"gaitway_{tag}_state"
         self._names: dict[str, str] = {}
         self._counted: tuple[int, tuple[int, int]] = (-2, (0, 0))  # epoch, sizes
+        self._spread: tuple[int, frozenset[str]] = (-2, frozenset())  # epoch, people
         with self._one_line():
             place = {"location": address} if address == ":memory:" else {"url": address, "timeout": TIMEOUT_S}
             self._client: Any = self._qdrant.QdrantClient(**place)
@@ -88,7 +98,8 @@ class RemoteIndex:
 
     def view(self, vectors: Vectors, keep: Collection[str] = ()) -> GalleryIndex:
         """Those who come into question for these vectors (Q, D), and whoever of ``keep`` is still there."""
-        asked = {person for best in self._nearest(vectors, NEAREST) for person in best} | set(keep)
+        anyone = self._anyone()
+        asked = {person for best in self._nearest(vectors, NEAREST) for person in best} | {*keep, *anyone}
         people: list[str] = []
         rows: list[Vectors] = []
         for person in sorted(asked):
@@ -100,7 +111,23 @@ class RemoteIndex:
         firsts = np.cumsum([0, *(len(theirs) for theirs in rows)])[:-1].astype(np.intp)
         names = tuple(self.name(person) for person in people)
         turned = self._gallery.vault.turned
-        return GalleryIndex(self.model, self.epoch, tuple(people), names, matrix, firsts, self.size, turned)
+        return GalleryIndex(
+            self.model,
+            self.epoch,
+            tuple(people),
+            names,
+            matrix,
+            firsts,
+            self.size,
+            turned,
+            places(people, anyone),
+        )
+
+    def _anyone(self) -> frozenset[str]:
+        """People who are looked at whomever they look like; chosen once an epoch."""
+        if self._spread[0] != self.epoch:
+            self._spread = (self.epoch, self._gallery.spread(self.model, SPREAD))
+        return self._spread[1]
 
     def _nearest(self, vectors: Vectors, count: int) -> list[dict[str, float]]:
         """Each vector's nearest people, best first, with their best scores."""

@@ -32,6 +32,8 @@ WHOLE: Final = 4_096
 """Templates up to which a decision looks at everybody: 8 MB of 512 numbers, a millisecond."""
 NEAREST: Final = 256
 """Templates a vector beyond that: those further away have odds that no calibration tells from none."""
+SPREAD: Final = 128
+"""People who are always looked at beyond that, to tell how alike anyone looks (``GalleryIndex.anyone``)."""
 BATCH: Final = 8
 """Queries from which on blocks of products are quicker than FAISS's loop over the templates."""
 
@@ -176,7 +178,7 @@ class TemplateIndex:
         """Those who come into question for these vectors (Q, D), and whoever of ``keep`` is still there.
 
         Everybody in a gallery of up to ``WHOLE`` templates; in a larger one the owners of the ``NEAREST``
-        templates of each vector. As of the index's epoch.
+        templates of each vector, and of ``SPREAD`` others. As of the index's epoch.
         """
         if len(self._matrix) <= WHOLE:
             if self._whole is None:
@@ -184,17 +186,26 @@ class TemplateIndex:
             return self._whole
         _, rows = _nearest(self._checked(vectors), self._matrix.vectors, NEAREST)
         kept = self._matrix.there(keep)
-        return self._view_of(tuple(sorted({*self._matrix.owners_of(rows), *kept})))
+        anyone = set(self._matrix.owners[:: len(self._matrix) // SPREAD])
+        people = tuple(sorted({*self._matrix.owners_of(rows), *kept, *anyone}))
+        return self._view_of(people, places(people, anyone))
 
-    def _view_of(self, people: tuple[str, ...]) -> GalleryIndex:
+    def _view_of(self, people: tuple[str, ...], anyone: Rows | None = None) -> GalleryIndex:
         matrix, firsts = self._matrix.side_by_side(people)
         names = tuple(self.name(person) for person in people)
         turned = self._gallery.vault.turned
-        return GalleryIndex(self.model, self.epoch, people, names, matrix, firsts, len(self.people), turned)
+        return GalleryIndex(
+            self.model, self.epoch, people, names, matrix, firsts, len(self.people), turned, anyone
+        )
 
     def _checked(self, vectors: Vectors) -> Vectors:
         """The vectors as the index holds them; raises MessageError for what cannot be looked up."""
         return self._gallery.vault.turned(checked_queries(vectors, self.dimension))
+
+
+def places(people: Sequence[str], wanted: Collection[str]) -> Rows:
+    """Where those ``wanted`` stand among ``people``."""
+    return np.flatnonzero([person in wanted for person in people])
 
 
 def checked_queries(vectors: Vectors, dimension: int) -> Vectors:

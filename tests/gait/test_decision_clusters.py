@@ -41,7 +41,7 @@ def test_a_name_holds_until_it_is_unlikely() -> None:
         v
         for by in np.linspace(0.5, 2.0, 200)
         for v in [unit(77, near=unit(1), by=float(by))]
-        if 0.3 < strangers._chances(v, 100.0, [name])[0] < 0.9
+        if 0.3 < strangers._chances(v, 100.0, [name], 0.0)[0] < 0.9
     )
     assert strangers.recognise(middling, 100.0, "own", None) == "own"
     assert strangers.recognise(middling, 100.0, "own", name) == name

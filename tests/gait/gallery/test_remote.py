@@ -48,6 +48,8 @@ def test_it_answers_as_the_index_in_memory_does_after_every_change(gallery: Gall
         assert remote.size == ours.size
     view, whole = remote.view(QUERIES), ours.view(QUERIES)
     assert (view.people, view.names, view.size) == (whole.people, whole.names, whole.size)
+    assert view.of_anyone(np.eye(len(view.people))).shape == (len(view.people), len(view.people))
+    assert gallery.spread(MODEL, 5) < set(view.people)
     np.testing.assert_allclose(view.scores(QUERIES), whole.scores(QUERIES), atol=1e-5)
 
 

@@ -77,13 +77,18 @@ def test_a_view_of_a_large_gallery_is_who_comes_into_question(
 ) -> None:
     monkeypatch.setattr(search, "WHOLE", 100)
     monkeypatch.setattr(search, "NEAREST", 20)
+    monkeypatch.setattr(search, "SPREAD", 10)
     crowd(gallery, 200)
     index = index_of(gallery)
     queries = np.stack([unit(900 + n) for n in range(3)])
     everybody = index.scores(queries)
     worst = index.people[int(everybody.max(axis=0).argmin())]
     view = index.view(queries, keep=[worst, "p999999"])
-    assert (view.size, len(view.people) <= 61) == (200, True)
+    assert (view.size, len(view.people) <= 71) == (200, True)
+    assert view.anyone is not None
+    assert len(view.anyone) == 10
+    again = index.view(-queries)  # whoever is looked up, the same are there to compare with
+    assert {view.people[n] for n in view.anyone} == {again.people[n] for n in again.anyone}
     assert worst in view.people
     assert {index.people[best] for best in everybody.argmax(axis=1)} <= set(view.people)
     where = [index.people.index(person) for person in view.people]

@@ -1,0 +1,161 @@
+"""How alike a camera's people look: learned from pairs that are not one person, and taken off every score."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from gait import decision_level
+from gait.decision_clusters import Strangers, own_name
+from gait.decision_level import NONE, Level, Others, pairs_of, settled
+from gait.decision_norm import Cohort
+from gait.gallery.index import GalleryIndex
+from gait.identify import Belief, Decider, DecisionConfig, Pool
+from gait.score_map import ScoreMap
+from stream.errors import ConfigError
+from tests.strategies_gallery import MODEL, embedding
+from tests.strategies_gallery import unit as unit_of
+
+DIMENSION = 128
+PEOPLE = 6
+CAMERA = 5000
+
+
+def unit(seed: int) -> np.ndarray:
+    return unit_of(seed, DIMENSION)
+
+
+COHORT = Cohort(MODEL, np.stack([unit(1000 + n) for n in range(60)]))
+MAP = ScoreMap(MODEL, -7.0, 1.5, 0.0, 100, 1000, "made up", normalised=True, others=-1.1)
+"""Made for people who have cameras of their own: two of them reach -1.1 in the mean and 4 at the most."""
+
+
+def at_a_camera(seed: int, shared: float, by: float = 0.0, again: int = 0) -> np.ndarray:
+    """Somebody, with so much in what they show that all who pass the camera have in common."""
+    person = unit(seed) + by * unit(seed + 10_000 * again)
+    vector = person / np.linalg.norm(person) + shared * unit(CAMERA)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def gallery(shared: float, people: int = PEOPLE) -> GalleryIndex:
+    names = tuple(f"p{n}" for n in range(people))
+    matrix = np.stack([at_a_camera(n, shared) for n in range(people)])
+    return GalleryIndex(MODEL, 1, names, names, matrix, np.arange(people))
+
+
+def believed(vector: np.ndarray, index: GalleryIndex, level: Level | None = None, told=MAP) -> Belief:
+    pool = Pool(10.0)
+    pool.add(embedding(vector, samples=100))
+    (belief,) = Decider(told, DecisionConfig(min_samples=20), COHORT).believe([pool], index, level)
+    return belief
+
+
+def named(belief: Belief) -> int | None:
+    best = int(belief.probabilities.argmax())
+    return best if best < len(belief.probabilities) - 1 and belief.probabilities[best] >= 0.75 else None
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.7])
+def test_whatever_a_camera_has_in_common_strangers_stay_strangers_and_the_enrolled_are_named(
+    shared: float,
+) -> None:
+    index = gallery(shared)
+    for n in range(PEOPLE):
+        assert named(believed(at_a_camera(n, shared, 0.2, again=1), index)) == n
+        assert named(believed(at_a_camera(100 + n, shared), index)) is None
+
+
+def test_without_a_level_strangers_at_such_a_camera_are_somebody() -> None:
+    index, deaf = gallery(0.9), msgspec.structs.replace(MAP, others=None)
+    strangers = [at_a_camera(100 + n, 0.9) for n in range(20)]
+    assert any(named(believed(stranger, index, told=deaf)) is not None for stranger in strangers)
+    assert all(named(believed(stranger, index)) is None for stranger in strangers)
+
+
+def test_what_was_learned_of_a_camera_counts_where_a_gallery_shows_little() -> None:
+    index, stranger = gallery(0.7, people=1), at_a_camera(100, 0.7)
+    level = Level()
+    for n in range(40):
+        level.learn(believed(at_a_camera(200 + n, 0.7), gallery(0.7)).others)
+    fresh, wise = (believed(stranger, index, one).probabilities[0] for one in (None, level))
+    assert wise < fresh
+    assert named(believed(stranger, index, level)) is None
+    assert named(believed(at_a_camera(0, 0.7, 0.3, again=1), index, level)) == 0
+
+
+def test_a_pair_that_is_one_person_does_not_raise_the_level() -> None:
+    scores = np.array([[9.0, -1.0, 1.0]])
+    (others,) = pairs_of(scores, np.array([[1.0, 0.0, 0.5]]))
+    assert others == Others(-0.5, 1.5)
+    mean = settled(Level(), scores, np.array([True]), lambda _: np.array([[1.0, 0.0, 0.0]]))
+    guess = decision_level.GUESS_WEIGHT * decision_level.FIRST_GUESS
+    assert mean == pytest.approx((guess - 1.0 + 1.0) / (decision_level.GUESS_WEIGHT + 2))
+
+
+def test_a_track_of_few_samples_says_nothing_of_the_camera() -> None:
+    scores = np.array([[4.0, 4.0], [-2.0, -2.0]])
+    mean = settled(Level(), scores, np.array([False, True]), lambda _: np.zeros((2, 2)))
+    guess = decision_level.GUESS_WEIGHT * decision_level.FIRST_GUESS
+    assert mean == pytest.approx((guess - 4.0) / (decision_level.GUESS_WEIGHT + 2))
+
+
+def test_many_pairs_outweigh_the_first_guess_and_new_ones_outweigh_old_ones() -> None:
+    level = Level()
+    assert level.mean() == decision_level.FIRST_GUESS
+    level.learn(NONE)
+    assert level.seen == NONE
+    for _ in range(1000):
+        level.learn(Others(-3.0 * 5, 5.0))
+    assert level.mean() == pytest.approx(-3.0, abs=0.05)
+    assert level.seen.count == pytest.approx(decision_level.MOST)
+    for _ in range(200):
+        level.learn(Others(2.0 * 5, 5.0))
+    assert level.mean() == pytest.approx(2.0, abs=0.3)
+
+
+def test_of_a_large_gallery_only_people_taken_at_random_tell_the_level() -> None:
+    vectors = [at_a_camera(0, 0.0, 0.5, again=n) for n in range(1, 5)] + [unit(50 + n) for n in range(8)]
+    names = tuple(f"p{n}" for n in range(len(vectors)))
+    nearest_and_anyone = GalleryIndex(
+        MODEL, 1, names, names, np.stack(vectors), np.arange(12), 5000, anyone=np.arange(4, 12)
+    )
+    belief = believed(unit(0), nearest_and_anyone)
+    assert belief.others.count == pytest.approx(8, abs=0.1)
+    assert belief.others.total / belief.others.count < 0
+    assert (
+        believed(unit(0), GalleryIndex(MODEL, 1, (), (), np.zeros((0, DIMENSION)), np.zeros(0))).others
+        == NONE
+    )
+
+
+def clusters(heeded: bool) -> list[set[str]]:
+    """What twelve strangers are called who pass a camera three times each."""
+    strangers, level = Strangers(MAP, cohort=COHORT), Level()
+    for n in range(20):
+        level.learn(believed(at_a_camera(200 + n, 0.7), gallery(0.7)).others)
+    names: list[set[str]] = [set() for _ in range(12)]
+    for again in range(3):
+        for n, called in enumerate(names):
+            vector = at_a_camera(300 + n, 0.7, 0.2, again)
+            above = believed(vector, gallery(0.7), level).above if heeded else 0.0
+            own = own_name(f"door/run/{1000 * n + again}")
+            name = strangers.recognise(vector, 100.0, own, None, above=above)
+            strangers.learn(name, vector, 100.0, again)
+            called.add(name)
+    return names
+
+
+def test_strangers_at_one_camera_are_not_taken_for_one() -> None:
+    names = clusters(heeded=True)
+    assert [len(called) for called in names] == [1] * 12
+    assert len(set.union(*names)) == 12
+    assert len(set.union(*clusters(heeded=False))) < 12
+    with pytest.raises(ConfigError, match="go together"):
+        Strangers(MAP)
+
+
+@pytest.mark.parametrize("others", [float("nan"), float("inf")])
+def test_a_map_with_a_bad_mean_is_refused(others: float) -> None:
+    with pytest.raises(ValueError, match="others"):
+        msgspec.structs.replace(MAP, others=others)
+    with pytest.raises(ValueError, match="others"):
+        msgspec.structs.replace(MAP, normalised=False)
