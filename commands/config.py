@@ -80,7 +80,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     embed: EmbedConfig = EmbedConfig()
     identify: IdentifyConfig = IdentifyConfig()
     # What people are told apart by: averaged silhouettes, or a trained net in the box (docs/MODEL_CARD.md).
-    embedder: Literal["baseline", "shipped", "shipped-larger"] = "baseline"
+    embedder: Literal["shipped", "shipped-larger", "baseline"] = "shipped"
     # Settings laid over these by name: cpu, gpu (both built in), or a name under `profiles`.
     profile: str = ""
     profiles: dict[str, dict[str, Any]] = {}

@@ -50,17 +50,22 @@ def test_its_cohort_and_the_map_of_told_scores_are_its_own(name: str) -> None:
     assert cohort.model == told_map.model == score_map.model == model.digest
     assert cohort.vectors.shape[1] == model.dimension
     assert told_map.normalised
+    assert told_map.others is not None  # cameras' own levels are taken off
     assert not score_map.normalised
 
 
-def test_one_line_of_the_configuration_chooses_it_with_its_score_map(embedder: StreamingEmbedder) -> None:
-    config = PipelineConfig(embedder="shipped")
+def test_it_is_the_default_and_one_line_of_the_configuration_chooses_another(
+    embedder: StreamingEmbedder,
+) -> None:
+    config = PipelineConfig()
     model = recogniser(config).model
     assert model == embedder.model
     score_map, _ = maps_of(config, model)
     assert score_map.model == model.digest
-    assert recogniser(PipelineConfig()).model.name == "baseline"
-    assert PipelineConfig().digest != config.digest
+    baseline = PipelineConfig(embedder="baseline")
+    assert recogniser(baseline).model.name == "baseline"
+    assert maps_of(baseline, recogniser(baseline).model)[1] is None
+    assert baseline.digest != config.digest
 
 
 def test_the_larger_one_says_much_the_same_of_a_walk(embedder: StreamingEmbedder) -> None:
