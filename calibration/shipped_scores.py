@@ -19,6 +19,7 @@ from calibration.identification import fit_to_galleries
 from calibration.scores import LabelledScores, fit_score_map
 from engines.streaming_embedder import StreamingEmbedder
 from gait import decision_norm
+from gait.decision_level import Impostors
 from gait.decision_norm import Cohort, load_cohort, normalised, save_cohort
 from gait.embedder import Vector
 from gait.score_map import BUILT_IN
@@ -63,7 +64,8 @@ def write_decision(stem: Path, maps: Path = BUILT_IN, cohorts: Path = decision_n
             fitted = fit_to_galleries(
                 fitted, every, scores.whose[:: len(gallery)], scores.samples[:: len(gallery)]
             )
-            others = round(float(scores.scores[~scores.same].mean()), 4)
+            apart = scores.scores[~scores.same]
+            others = Impostors(round(float(apart.mean()), 4), round(float(apart.std()), 4))
             fitted = msgspec.structs.replace(fitted, others=others)
         (maps / f"{name}.json").write_bytes(
             msgspec.json.format(msgspec.json.encode(fitted), indent=2) + b"\n"

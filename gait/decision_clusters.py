@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gait.decision_level import Impostors
 from gait.decision_norm import Cohort, Usual, normalised
 from gait.score_map import ScoreMap
 from stream.errors import ConfigError
@@ -86,17 +87,17 @@ class Strangers:
         own: str,
         before: str | None,
         taken: Collection[str] = (),
-        above: float = 0.0,
+        impostors: Impostors | None = None,
     ) -> str:
         """Which stranger a track shows: ``before`` while that holds, another that is likely, else ``own``.
 
         ``own`` is what the track would be called alone; ``taken`` are those that other tracks beside it show.
-        ``above``: by how much all scores of the camera are higher than those that the map is for.
+        ``impostors``: what scores of the camera are like between people who are not one person, where known.
         """
         names = [name for name in self._known if name not in taken and name != own]
         if not names or not self.config.memory:
             return own
-        chances = self._chances(vector, samples, names, above)
+        chances = self._chances(vector, samples, names, impostors)
         if before in names and chances[names.index(before)] >= self.config.leave:
             return str(before)
         best = int(chances.argmax())
@@ -120,16 +121,18 @@ class Strangers:
         """Forget a stranger, who has a name now or is to be forgotten."""
         self._known.pop(name, None)
 
-    def _chances(self, vector: Vector, samples: float, names: list[str], above: float) -> Floats:
+    def _chances(
+        self, vector: Vector, samples: float, names: list[str], impostors: Impostors | None
+    ) -> Floats:
         """The probability of each stranger, given that the track shows one of them or somebody new."""
         known = [self._known[name] for name in names]
         scores = (np.stack([one.unit for one in known]) @ vector.astype(np.float64))[None]
         if self._cohort is not None:
             usual = [one.usual for one in known if one.usual is not None]
-            theirs = Usual(
-                *(np.concatenate(part) for part in zip(*((u.mean, u.spread) for u in usual), strict=True))
-            )
-            scores = normalised(scores, self._cohort.usual(vector[None]), theirs) - above
+            theirs = Usual(*(np.concatenate(part) for part in zip(*map(astuple, usual), strict=True)))
+            scores = normalised(scores, self._cohort.usual(vector[None]), theirs)
+        if impostors is not None and self.score_map.others is not None:
+            scores = impostors.told_as(self.score_map.others, scores)
         behind = np.array([samples])
         share = self.config.new_share
         odds = self.score_map.evidence(scores, behind)[0] + np.log((1 - share) / (share * len(names)))

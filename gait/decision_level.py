@@ -2,41 +2,62 @@
 
 All who pass a camera share its light, its lens, its background and what perception gets wrong there, so two
 of them look more alike than two people of the score map's, who each had cameras of their own. Told against a
-cohort alone, a stranger is then somebody. So the mean score between people who are not one person is followed
-for each camera, and the map is asked about what a score has above it. Which pairs those are is not known
-either; each counts by how likely it is to be one, in turns with the mean (Dempster, Laird and Rubin 1977,
-"Maximum likelihood from incomplete data via the EM algorithm").
+cohort alone, a stranger is then somebody. So mean and spread of the scores between people who are not one
+person are followed for each camera, and the map is asked about the score that lies as far out among its own.
+Which pairs those are is not known either; each counts by how likely it is to be one, in turns with the mean
+(Dempster, Laird and Rubin 1977, "Maximum likelihood from incomplete data via the EM algorithm").
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-FIRST_GUESS: Final = 2.0
-"""Walkers of one rendered clip reach 1 to 3 with each other; drawn ones who share no camera reach -2.8."""
-GUESS_WEIGHT: Final = 2.0
-"""The first guess counts as so many pairs."""
 MOST: Final = 300.0
 """Pairs remembered: light and weather change."""
-ROUNDS: Final = 4
+ROUNDS: Final = 5
 """After so many turns the mean moves by less than a tenth."""
+MIN_SPREAD: Final = 0.5
+"""A camera whose few pairs happen to be alike is not believed to be so exact."""
+
+
+class Impostors(NamedTuple):
+    """What scores between two who are not one person are like: their mean and standard deviation."""
+
+    mean: float
+    spread: float
+
+    def told_as(self, other: Impostors, scores: NDArray[np.floating]) -> Floats:
+        """The scores that lie as far out among ``other`` as these do here."""
+        moved: Floats = (scores.astype(np.float64) - self.mean) * (other.spread / self.spread) + other.mean
+        return moved
+
+
+FIRST_GUESS: Final = Impostors(2.0, 1.9)
+"""Walkers of a rendered clip reach 1 to 3 with each other; drawn ones who share no camera reach -2.9."""
+MEAN_WEIGHT: Final = 2.0
+SPREAD_WEIGHT: Final = 6.0
+"""The first guess counts as so many pairs; a spread takes more of them than a mean."""
 
 
 @dataclass(frozen=True)
 class Others:
-    """Scores of pairs that are not one person: their sum and how many, each by how likely it is."""
+    """Scores of pairs that are not one person, each by how likely it is: sum, sum of squares, how many."""
 
     total: float = 0.0
+    squares: float = 0.0
     count: float = 0.0
 
     def __add__(self, more: Others) -> Others:
-        return Others(self.total + more.total, self.count + more.count)
+        return Others(self.total + more.total, self.squares + more.squares, self.count + more.count)
+
+    def __mul__(self, share: float) -> Others:
+        return Others(self.total * share, self.squares * share, self.count * share)
 
 
 NONE: Final = Others()
@@ -48,34 +69,38 @@ class Level:
 
     seen: Others = NONE
 
-    def mean(self, now: Others = NONE) -> float:
-        """The mean of the pairs seen and those of ``now``, and of the first guess while they are few."""
+    def impostors(self, now: Others = NONE) -> Impostors:
+        """Of the pairs seen and those of ``now``; of the first guess while they are few."""
         known = self.seen + now
-        return (GUESS_WEIGHT * FIRST_GUESS + known.total) / (GUESS_WEIGHT + known.count)
+        mean = (MEAN_WEIGHT * FIRST_GUESS.mean + known.total) / (MEAN_WEIGHT + known.count)
+        around = known.squares - 2 * mean * known.total + known.count * mean**2
+        variance = (SPREAD_WEIGHT * FIRST_GUESS.spread**2 + around) / (SPREAD_WEIGHT + known.count)
+        return Impostors(mean, max(MIN_SPREAD, variance**0.5))
 
     def learn(self, pairs: Others) -> None:
         """Remember a track that ended; what was seen before counts less once there is much."""
         known = self.seen + pairs
-        share = min(1.0, MOST / known.count) if known.count > 0 else 1.0
-        self.seen = Others(known.total * share, known.count * share)
+        self.seen = known * min(1.0, MOST / known.count) if known.count > 0 else known
 
 
 def pairs_of(scores: Floats, same: Floats) -> list[Others]:
     """Each row's pairs (Q, P), given how likely each is to be one person."""
     apart = 1.0 - same
-    totals, counts = (apart * scores).sum(axis=1), apart.sum(axis=1)
-    return [Others(float(total), float(count)) for total, count in zip(totals, counts, strict=True)]
+    sums = np.stack(
+        [(apart * scores).sum(axis=1), (apart * scores**2).sum(axis=1), apart.sum(axis=1)], axis=1
+    )
+    return [Others(*row) for row in sums.tolist()]
 
 
 def settled(
-    level: Level, scores: Floats, counted: NDArray[np.bool_], likely: Callable[[float], Floats]
-) -> float:
-    """The camera's mean, given the scores (Q, P) that are on the table; ``counted`` (Q,) rows count.
+    level: Level, scores: Floats, counted: NDArray[np.bool_], likely: Callable[[Impostors], Floats]
+) -> Impostors:
+    """What the camera's are, given the scores (Q, P) that are on the table; ``counted`` (Q,) rows count.
 
-    ``likely(mean)`` says how likely each pair is to be one person where that is the mean.
+    ``likely(found)`` says how likely each pair is to be one person where they are like that.
     """
-    mean = level.mean()
+    found = level.impostors()
     for _ in range(ROUNDS):
-        rows = pairs_of(scores[counted], likely(mean)[counted])
-        mean = level.mean(sum(rows, NONE))
-    return mean
+        rows = pairs_of(scores[counted], likely(found)[counted])
+        found = level.impostors(sum(rows, NONE))
+    return found

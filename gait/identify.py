@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gait.decision_level import NONE, Level, Others, pairs_of, settled
+from gait.decision_level import NONE, Impostors, Level, Others, pairs_of, settled
 from gait.decision_norm import Cohort
 from gait.gallery.index import GalleryIndex
 from gait.score_map import ScoreMap
@@ -175,13 +175,13 @@ class Belief:
     """Probabilities (people + 1,) of one track: each person of the index, and last somebody else.
 
     ``others``: its scores with those whom it is not, for the camera's level once the track is over;
-    ``above``: by how much the camera's scores are higher than those that the score map is for.
+    ``impostors``: what the camera's were taken to be, where the score map knows its own.
     """
 
     probabilities: Floats
     samples: float
     others: Others = NONE
-    above: float = 0.0
+    impostors: Impostors | None = None
 
 
 @dataclass(frozen=True)
@@ -215,24 +215,25 @@ class Decider:
         scores = index.scores(np.stack([pool.vector() for pool in pools]), self.cohort)
         qualities = np.array([pool.quality for pool in pools])
 
-        above, others = 0.0, [NONE] * len(pools)
-        usual = self.score_map.others
+        here, others = None, [NONE] * len(pools)
+        fitted = self.score_map.others
 
-        def odds_with(above: float) -> Floats:
-            return self.score_map.evidence(scores - above, samples, qualities) + self._prior(index.size)
+        def odds_where(found: Impostors | None) -> Floats:
+            told = found.told_as(fitted, scores) if found and fitted else scores
+            return self.score_map.evidence(told, samples, qualities) + self._prior(index.size)
 
-        if usual is not None:
+        if fitted is not None:
             drawn, enough = index.of_anyone(scores), samples >= self.config.min_samples
 
-            def same_where(mean: float) -> Floats:
-                return index.of_anyone(_posterior(odds_with(mean - usual))[:, :-1])
+            def same_where(found: Impostors) -> Floats:
+                return index.of_anyone(_posterior(odds_where(found))[:, :-1])
 
-            above = settled(level or Level(), drawn, enough, same_where) - usual
-        beliefs = _posterior(self._apart(odds_with(above)))
-        if usual is not None:
+            here = settled(level or Level(), drawn, enough, same_where)
+        beliefs = _posterior(self._apart(odds_where(here)))
+        if fitted is not None:
             others = pairs_of(drawn, index.of_anyone(beliefs[:, :-1]))
         return [
-            Belief(row, pool.samples, seen, above)
+            Belief(row, pool.samples, seen, here)
             for row, pool, seen in zip(beliefs, pools, others, strict=True)
         ]
 

@@ -279,7 +279,7 @@ class IdentifyStage:
                 camera.level.learn(belief.others)
             life.held = self._decider.settle(life.held, belief, view, last=over)
             taken = {other.cluster for other in lives if other.cluster and other is not life}
-            life.place(self._strangers, taken, belief.above)
+            life.place(self._strangers, taken, belief.impostors)
             kind = None if over else life.to_tell(self._config.update_step)
             if kind is not None:
                 life.told = life.held.identity

@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from gait.decision_clusters import Strangers, own_name
+from gait.decision_level import Impostors
 from gait.gallery.enrol import apart, window_templates
 from gait.gallery.records import NewTemplate, TrackRecord
 from gait.gallery.store import TRACK_SOURCE
@@ -144,14 +145,14 @@ class Life:
         """Whom the standing answer names."""
         return self.held.identity.person if self.held else None
 
-    def place(self, strangers: Strangers, taken: Collection[str], above: float) -> None:
-        """Which stranger it shows, where its answer is that it is nobody known; ``above``: ``Belief``."""
+    def place(self, strangers: Strangers, taken: Collection[str], impostors: Impostors | None) -> None:
+        """Which stranger it shows, where its answer is that it is nobody known; ``impostors``: ``Belief``."""
         if self.held is None or self.held.identity.answer != "unknown":
             self.cluster = None
             return
         own = own_name(str(self.tracklet))
         vector, samples = self.pool.vector(), self.pool.samples
-        self.cluster = strangers.recognise(vector, samples, own, self.cluster, taken, above)
+        self.cluster = strangers.recognise(vector, samples, own, self.cluster, taken, impostors)
         identity = msgspec.structs.replace(self.held.identity, cluster=self.cluster)
         self.held = replace(self.held, identity=identity)
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gait.decision_level import Impostors
 from stream.errors import FOREIGN, ConfigError
 
 Floats = NDArray[np.float64]
@@ -30,8 +31,8 @@ class ScoreMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line needs: those of one person crowd together just below 1, those of two people spread widely.
     ``normalised``: it takes scores told against a cohort (``decision_norm``) as they are, without artanh.
     ``quality_power``: valid samples of quality q count q to this power; 0 as they are.
-    ``others``: the mean score between two of the people it was fitted to; where it is given, the decision
-    asks about what a score has above the camera's own mean (``decision_level``).
+    ``others``: mean and standard deviation of scores between two of the people it was fitted to; where they
+    are given, a camera's own are brought to them first (``decision_level``).
     ``model`` is the digest of the model it was fitted for; ``people``, ``pairs`` and ``fitted_on`` say what
     it rests on.
     """
@@ -45,15 +46,17 @@ class ScoreMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fitted_on: str
     normalised: bool = False
     quality_power: float = 0.0
-    others: float | None = None
+    others: Impostors | None = None
 
     def __post_init__(self) -> None:
         if not (self.slope > 0 and self.half_samples >= 0 and np.isfinite(self.intercept)):
             raise ValueError("a score map needs a finite intercept, a slope above 0 and half_samples from 0")
         if not 0 <= self.quality_power <= 8:
             raise ValueError("a score map needs a quality_power from 0 to 8")
-        if self.others is not None and not (self.normalised and np.isfinite(self.others)):
-            raise ValueError("a score map's `others` is a finite score told against a cohort")
+        if self.others is not None and not (
+            self.normalised and np.isfinite(self.others).all() and self.others.spread > 0
+        ):
+            raise ValueError("a score map's `others` are of scores told against a cohort, finite and spread")
 
     def evidence(
         self,

@@ -4,9 +4,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from gait import decision_level
 from gait.decision_clusters import Strangers, own_name
-from gait.decision_level import NONE, Level, Others, pairs_of, settled
+from gait.decision_level import (
+    FIRST_GUESS,
+    MEAN_WEIGHT,
+    MIN_SPREAD,
+    MOST,
+    NONE,
+    Impostors,
+    Level,
+    Others,
+    pairs_of,
+    settled,
+)
 from gait.decision_norm import Cohort
 from gait.gallery.index import GalleryIndex
 from gait.identify import Belief, Decider, DecisionConfig, Pool
@@ -25,7 +35,7 @@ def unit(seed: int) -> np.ndarray:
 
 
 COHORT = Cohort(MODEL, np.stack([unit(1000 + n) for n in range(60)]))
-MAP = ScoreMap(MODEL, -7.0, 1.5, 0.0, 100, 1000, "made up", normalised=True, others=-1.1)
+MAP = ScoreMap(MODEL, -7.0, 1.5, 0.0, 100, 1000, "made up", normalised=True, others=Impostors(-1.1, 1.8))
 """Made for people who have cameras of their own: two of them reach -1.1 in the mean and 4 at the most."""
 
 
@@ -85,31 +95,46 @@ def test_what_was_learned_of_a_camera_counts_where_a_gallery_shows_little() -> N
 def test_a_pair_that_is_one_person_does_not_raise_the_level() -> None:
     scores = np.array([[9.0, -1.0, 1.0]])
     (others,) = pairs_of(scores, np.array([[1.0, 0.0, 0.5]]))
-    assert others == Others(-0.5, 1.5)
-    mean = settled(Level(), scores, np.array([True]), lambda _: np.array([[1.0, 0.0, 0.0]]))
-    guess = decision_level.GUESS_WEIGHT * decision_level.FIRST_GUESS
-    assert mean == pytest.approx((guess - 1.0 + 1.0) / (decision_level.GUESS_WEIGHT + 2))
+    assert others == Others(-0.5, 1.5, 1.5)
+    found = settled(Level(), scores, np.array([True]), lambda _: np.array([[1.0, 0.0, 0.0]]))
+    guess = MEAN_WEIGHT * FIRST_GUESS.mean
+    assert found.mean == pytest.approx((guess - 1.0 + 1.0) / (MEAN_WEIGHT + 2))
 
 
 def test_a_track_of_few_samples_says_nothing_of_the_camera() -> None:
     scores = np.array([[4.0, 4.0], [-2.0, -2.0]])
-    mean = settled(Level(), scores, np.array([False, True]), lambda _: np.zeros((2, 2)))
-    guess = decision_level.GUESS_WEIGHT * decision_level.FIRST_GUESS
-    assert mean == pytest.approx((guess - 4.0) / (decision_level.GUESS_WEIGHT + 2))
+    found = settled(Level(), scores, np.array([False, True]), lambda _: np.zeros((2, 2)))
+    assert found.mean == pytest.approx((MEAN_WEIGHT * FIRST_GUESS.mean - 4.0) / (MEAN_WEIGHT + 2))
+
+
+def pairs(mean: float, spread: float, count: float = 6.0) -> Others:
+    return Others(mean * count, (spread**2 + mean**2) * count, count)
 
 
 def test_many_pairs_outweigh_the_first_guess_and_new_ones_outweigh_old_ones() -> None:
     level = Level()
-    assert level.mean() == decision_level.FIRST_GUESS
+    assert level.impostors() == pytest.approx(FIRST_GUESS)
     level.learn(NONE)
     assert level.seen == NONE
     for _ in range(1000):
-        level.learn(Others(-3.0 * 5, 5.0))
-    assert level.mean() == pytest.approx(-3.0, abs=0.05)
-    assert level.seen.count == pytest.approx(decision_level.MOST)
+        level.learn(pairs(-3.0, 1.0))
+    assert level.impostors() == pytest.approx((-3.0, 1.0), abs=0.1)
+    assert level.seen.count == pytest.approx(MOST)
     for _ in range(200):
-        level.learn(Others(2.0 * 5, 5.0))
-    assert level.mean() == pytest.approx(2.0, abs=0.3)
+        level.learn(pairs(2.0, 2.5))
+    assert level.impostors() == pytest.approx((2.0, 2.5), abs=0.3)
+
+
+def test_pairs_that_happen_to_be_alike_make_no_camera_exact() -> None:
+    level = Level()
+    level.learn(pairs(1.0, 0.0, 300.0))
+    assert level.impostors().spread == MIN_SPREAD
+
+
+def test_a_score_is_told_by_how_far_out_it_lies() -> None:
+    here, fitted = Impostors(3.0, 1.5), Impostors(-3.0, 2.0)
+    told = here.told_as(fitted, np.array([3.0, 4.5, 9.0]))
+    np.testing.assert_allclose(told, [-3.0, -1.0, 5.0])
 
 
 def test_of_a_large_gallery_only_people_taken_at_random_tell_the_level() -> None:
@@ -136,9 +161,9 @@ def clusters(heeded: bool) -> list[set[str]]:
     for again in range(3):
         for n, called in enumerate(names):
             vector = at_a_camera(300 + n, 0.7, 0.2, again)
-            above = believed(vector, gallery(0.7), level).above if heeded else 0.0
+            found = believed(vector, gallery(0.7), level).impostors if heeded else None
             own = own_name(f"door/run/{1000 * n + again}")
-            name = strangers.recognise(vector, 100.0, own, None, above=above)
+            name = strangers.recognise(vector, 100.0, own, None, impostors=found)
             strangers.learn(name, vector, 100.0, again)
             called.add(name)
     return names
@@ -153,9 +178,9 @@ def test_strangers_at_one_camera_are_not_taken_for_one() -> None:
         Strangers(MAP)
 
 
-@pytest.mark.parametrize("others", [float("nan"), float("inf")])
-def test_a_map_with_a_bad_mean_is_refused(others: float) -> None:
+@pytest.mark.parametrize("others", [(float("nan"), 1.0), (0.0, float("inf")), (0.0, 0.0), (0.0, -1.0)])
+def test_a_map_with_bad_impostors_is_refused(others: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="others"):
-        msgspec.structs.replace(MAP, others=others)
+        msgspec.structs.replace(MAP, others=Impostors(*others))
     with pytest.raises(ValueError, match="others"):
         msgspec.structs.replace(MAP, normalised=False)
