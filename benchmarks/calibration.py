@@ -5,7 +5,7 @@ two visits, within a right angle of each other. With ``--embedder baseline`` ave
 drawn walkers of ``gait/sample.py``, clothed anew for each visit, the map fitted on others of them. Galleries
 are of three sizes, half of all probes strangers. With ``--usf`` the same on real silhouettes: with a map
 fitted on other people of that data set (in-domain), and with what ships, which is made of rendered walkers
-(out-of-domain).
+(out-of-domain). With ``--kth`` real people pass one camera, half of them strangers (``calibration_kth``).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.calibration_kth import real_strangers
 from benchmarks.report import BenchResult, Figure
 from calibration import shipped_scores
 from calibration.fitting import fit
@@ -78,6 +79,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="averaged silhouettes, or a net in the box with its cohort (default: shipped)",
     )
     parser.add_argument("--usf", type=Path, metavar="DIR", help="USF HumanID as Gal.mat and PrbA.mat")
+    parser.add_argument(
+        "--kth", type=Path, metavar="DIR", help="KTH's walking clips: half of their people as strangers"
+    )
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -99,6 +103,8 @@ def run(arguments: argparse.Namespace) -> BenchResult:
         errors.append(_judge(figures, f"gallery_{size}", decider, _trials(first, again, size)))
     if arguments.usf:
         _real(figures, arguments.usf, embedder)
+    if arguments.kth:
+        real_strangers(figures, arguments.kth, embedder, decider)
     return BenchResult.of("calibration", figures, {"expected_calibration_error": max(errors)})
 
 
