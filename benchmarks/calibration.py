@@ -32,6 +32,7 @@ from commands.recogniser import maps_of, recogniser
 from gait.data.preparations.usf import read_tensors
 from gait.embedder import Embedder, ModelInfo, Vector
 from gait.evaluation.bootstrap import draws
+from gait.evaluation.kth import clips_in
 from gait.evaluation.open_set import OpenSet, fnir_at_fpir
 from gait.gallery.index import GalleryIndex
 from gait.identify import Decider, DecisionConfig, Pool
@@ -87,6 +88,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> BenchResult:
     """Fit, then judge on unseen people at every size."""
+    if arguments.kth:
+        clips_in(arguments.kth)  # a folder without clips is told before the minutes that all else takes
     figures: dict[str, Figure] = {"walkers_fitted_on": FITTED_ON, "fpir": FPIR}
     figures["embedder"] = arguments.embedder
     fitted_here = arguments.embedder == "baseline"
