@@ -104,7 +104,9 @@ def test_a_killed_stage_is_named_its_frames_are_counted_and_the_status_says_so(
     door = outcome.report.cameras[0]
     assert door.lost > 0
     assert door.captured == door.processed + sum(door.dropped.values()) + door.lost
-    assert lines(plan)[:20] == expected(50)[:20]
+    written = lines(plan)
+    assert written == expected(50)[: len(written)]
+    assert len(written) >= 20 - (victim == "middle")  # the answer to 19 may have died with the process
     assert leftovers(plan) == []
 
 
