@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from gait.decision_norm import Cohort, Usual, normalised
 from stream.errors import MessageError
 
 Vectors = NDArray[np.float32]
+AMONG: Final = 128
+"""People, taken evenly, who stand for all where what people reach with each other is asked."""
 
 
 Turn = Callable[[Vectors], Vectors]
@@ -41,6 +44,7 @@ class GalleryIndex:
     turned: Turn = _as_they_are
     anyone: NDArray[np.int64] | None = None
     _usual: dict[int, Usual] = field(default_factory=dict, compare=False, repr=False)
+    _among: dict[int, NDArray[np.float64]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -71,6 +75,26 @@ class GalleryIndex:
             products = normalised(products, cohort.usual(vectors), self._usual_of(cohort))
         nearest: NDArray[np.floating] = np.maximum.reduceat(products, self.firsts, axis=1)
         return nearest
+
+    def among_anyone(self, cohort: Cohort) -> NDArray[np.float64]:
+        """(pairs,) the scores between those of people who are there whomever they look like, ``AMONG`` of
+        them at most, told against the cohort: of each two, what they reach either way, averaged.
+        """
+        if id(cohort) not in self._among:
+            self._among[id(cohort)] = self._pairs(cohort)
+        return self._among[id(cohort)]
+
+    def _pairs(self, cohort: Cohort) -> NDArray[np.float64]:
+        everyone = np.arange(len(self.people)) if self.anyone is None else self.anyone
+        chosen = everyone[:: -(-len(everyone) // AMONG) or 1]
+        if len(chosen) < 2:
+            return np.zeros(0)
+        means = np.add.reduceat(self.matrix, self.firsts, axis=0)[chosen]
+        means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+        probes = Cohort(cohort.model, self.turned(cohort.vectors)).usual(means)
+        told = normalised(means @ self.matrix.T, probes, self._usual_of(cohort))
+        nearest = np.maximum.reduceat(told, self.firsts, axis=1)[:, chosen]
+        return ((nearest + nearest.T) / 2)[np.triu_indices(len(chosen), 1)]
 
     def _usual_of(self, cohort: Cohort) -> Usual:
         """What the templates reach with the cohort; the same for as long as the gallery is."""
