@@ -40,12 +40,11 @@ class Impostors(NamedTuple):
 
 FIRST_GUESS: Final = Impostors(2.0, 1.9)
 """Walkers of a rendered clip reach 1 to 3 with each other; drawn ones who share no camera reach -2.9."""
-GUESS_WEIGHT: Final = 16.0
-"""The first guess counts as so many pairs: a few enrolled who happen to be unlike each other say little of
-what a stranger reaches with them."""
-ENROLLED_WEIGHT: Final = 48.0
-"""What the enrolled reach with each other counts as so many pairs at most, those of ten people. In rendered
-clips of one place it goes with what those who pass reach with them: correlation 0.83 in 24 clips."""
+GUESS_WEIGHT: Final = 12.0
+"""The first guess counts as so many pairs: the few who happen to pass first say little of others."""
+CLIP_TO_CLIP: Final = 2.6
+"""Over the root of how many are enrolled: how the mean of what they reach with each other varies from one
+rendered clip to the next (by 1.45 where three or four are)."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +71,16 @@ class Level:
 
     seen: Others = NONE
 
-    def impostors(self, now: Others = NONE) -> Impostors:
+    def impostors(self, now: Others = NONE, guess: Impostors = FIRST_GUESS) -> Impostors:
         """Of the pairs seen and those of ``now``; of the first guess while they are few.
 
         What is not yet known of the mean is part of the spread.
         """
         known = self.seen + now
         count = GUESS_WEIGHT + known.count
-        mean = (GUESS_WEIGHT * FIRST_GUESS.mean + known.total) / count
+        mean = (GUESS_WEIGHT * guess.mean + known.total) / count
         around = known.squares - 2 * mean * known.total + known.count * mean**2
-        variance = (GUESS_WEIGHT * FIRST_GUESS.spread**2 + around) / count
+        variance = (GUESS_WEIGHT * guess.spread**2 + around) / count
         return Impostors(mean, max(MIN_SPREAD, (variance * (1 + 1 / count)) ** 0.5))
 
     def learn(self, pairs: Others) -> None:
@@ -99,26 +98,32 @@ def pairs_of(scores: Floats, same: Floats) -> list[Others]:
     return [Others(*row) for row in sums.tolist()]
 
 
-def between_enrolled(scores: Floats) -> Others:
-    """What people of the gallery reach with each other (pairs,), as what a camera is like by first guess."""
-    pairs = Others(float(scores.sum()), float((scores**2).sum()), float(len(scores)))
-    return pairs * min(1.0, ENROLLED_WEIGHT / max(1.0, pairs.count))
+def guessed(among: Floats) -> Impostors:
+    """The first guess, given the scores of the enrolled with each other (pairs,).
+
+    Who passes another camera looks no more like them than they, who may share one, look like each other.
+    """
+    if not len(among):
+        return FIRST_GUESS
+    people = (1 + (1 + 8 * len(among)) ** 0.5) / 2
+    at_most = float(among.mean()) + 2 * CLIP_TO_CLIP / people**0.5
+    return FIRST_GUESS._replace(mean=min(FIRST_GUESS.mean, at_most))
 
 
 def settled(
     level: Level,
-    enrolled: Others,
+    guess: Impostors,
     scores: Floats,
     counted: NDArray[np.bool_],
     likely: Callable[[Impostors], Floats],
 ) -> Impostors:
     """What the camera's are, given the scores (Q, P) that are on the table; ``counted`` (Q,) rows count.
 
-    ``enrolled``: ``between_enrolled``. ``likely(found)`` says how likely each pair is to be one person where
-    they are like that.
+    ``guess``: see ``guessed``. ``likely(found)`` says how likely each pair is to be one person where they
+    are like that.
     """
-    found = level.impostors(enrolled)
+    found = level.impostors(guess=guess)
     for _ in range(ROUNDS):
         rows = pairs_of(scores[counted], likely(found)[counted])
-        found = level.impostors(sum(rows, enrolled))
+        found = level.impostors(sum(rows, NONE), guess)
     return found

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gait.decision_level import NONE, Impostors, Level, Others, between_enrolled, pairs_of, settled
+from gait.decision_level import FIRST_GUESS, NONE, Impostors, Level, Others, guessed, pairs_of, settled
 from gait.decision_norm import Cohort
 from gait.gallery.index import GalleryIndex
 from gait.score_map import ScoreMap
@@ -40,9 +40,7 @@ class DecisionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``half_life_s``: the time in which what a track has shown loses half its weight against what it shows.
     """
 
-    accept: float = (
-        0.85  # a wrong name costs more than none: one in seven at the most where it is just reached
-    )
+    accept: float = 0.75  # of three enrolled, a score of about 0.82: one impostor in 280 gets there
     release: float = 0.5
     patience: int = 2
     min_samples: int = 38  # 1.5 s of the 25 Hz grid: more than one gait cycle at the slowest walk
@@ -230,8 +228,8 @@ class Decider:
             def same_where(found: Impostors) -> Floats:
                 return index.of_anyone(_posterior(odds_where(found))[:, :-1])
 
-            enrolled = between_enrolled(index.among_anyone(self.cohort)) if self.cohort else NONE
-            here = settled(level or Level(), enrolled, drawn, enough, same_where)
+            guess = guessed(index.among_anyone(self.cohort)) if self.cohort else FIRST_GUESS
+            here = settled(level or Level(), guess, drawn, enough, same_where)
         beliefs = _posterior(self._apart(odds_where(here)))
         if fitted is not None:
             others = pairs_of(drawn, index.of_anyone(beliefs[:, :-1]))
