@@ -126,6 +126,11 @@ def test_scores_among_the_enrolled_are_those_of_each_two_and_the_same_both_ways(
     some = GalleryIndex(MODEL, 1, names, names, vectors, firsts, 5000, anyone=np.array([1, 3]))
     np.testing.assert_allclose(some.among_anyone(COHORT), [expected[4]], atol=1e-4)
     assert index.among_anyone(COHORT) is among
+    turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(DIMENSION, DIMENSION)))
+    turned = GalleryIndex(
+        MODEL, 1, names, names, (vectors @ turn).astype(np.float32), firsts, turned=lambda v: v @ turn
+    )
+    np.testing.assert_allclose(turned.among_anyone(COHORT), among, atol=1e-3)
 
 
 def test_of_a_thousand_enrolled_an_even_choice_stands_for_all() -> None:
