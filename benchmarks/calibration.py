@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.calibration_kth import real_strangers
+from benchmarks.recognition_answers import decider_of
 from benchmarks.report import BenchResult, Figure
 from calibration import shipped_scores
 from calibration.fitting import fit
@@ -28,9 +29,9 @@ from calibration.scores import reliability
 from calibration.tracks import LabelledTracks
 from commands.cli import Step, progress
 from commands.config import PipelineConfig
-from commands.recogniser import maps_of, recogniser
+from commands.recogniser import recogniser
 from gait.data.preparations.usf import read_tensors
-from gait.embedder import Embedder, ModelInfo, Vector
+from gait.embedder import Embedder, Vector
 from gait.evaluation.bootstrap import draws
 from gait.evaluation.kth import clips_in
 from gait.evaluation.open_set import OpenSet, fnir_at_fpir
@@ -97,7 +98,9 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     see = drawn_visit if fitted_here else rendered_visit
     people = max(SIZES) + PROBES
     with progress("walkers", (FITTED_ON * VISITS if fitted_here else 0) + people + PROBES) as step:
-        decider = _fitted(embedder, arguments.seed, step) if fitted_here else _shipped(embedder.model)
+        decider = (
+            _fitted(embedder, arguments.seed, step) if fitted_here else decider_of("shipped", embedder.model)
+        )
         first = _visits(embedder, see, range(max(SIZES)), 0, arguments.seed, step)
         probes = [*range(PROBES), *range(people - PROBES, people)]
         again = _visits(embedder, see, probes, 1, arguments.seed, step)
@@ -171,13 +174,6 @@ def _fitted(embedder: Embedder, seed: int, step: Step) -> Decider:
     samples = np.full(len(owners), float(FRAMES))
     tracks = LabelledTracks(embedder.model.digest, np.concatenate(vectors), owners, visits, samples)
     return Decider(fit(tracks, FPIR, "drawn walkers").score_map, DecisionConfig())
-
-
-def _shipped(model: ModelInfo) -> Decider:
-    """The decision as it ships with the model: its map, and the cohort that scores are told against."""
-    score_map, told = maps_of(PipelineConfig(embedder="shipped"), model)
-    cohort, decision_map = told or (None, score_map)
-    return Decider(decision_map, DecisionConfig(), cohort)
 
 
 See = Callable[[int, int, int], list[Sample]]
@@ -270,7 +266,12 @@ def _real(figures: dict[str, Figure], folder: Path, embedder: Embedder) -> None:
     trials = Trials(known, np.stack([again[person] for person in asked]), owner, np.arange(len(asked)))
     figures["usf.people_fitted_on"], figures["usf.enrolled"] = len(fitted_on), len(enrolled)
     _judge(figures, "usf.in_domain", Decider(fit(tracks, FPIR, "USF").score_map, DecisionConfig()), trials)
-    _judge(figures, "usf.out_of_domain", _shipped(model) if model.name != "baseline" else _baseline(), trials)
+    _judge(
+        figures,
+        "usf.out_of_domain",
+        decider_of("shipped", model) if model.name != "baseline" else _baseline(),
+        trials,
+    )
 
 
 def _mean(vectors: Vectors) -> Vectors:

@@ -3,6 +3,7 @@
 Each person walks normally twice, with a bag and in a coat, in eight views; masks and joints err as our
 perception does. Rank-1 is the mean over pairs of different views. Open set: half of the people are enrolled
 with their first walk in every view, and all others are strangers. The net runs as the pipeline runs it.
+Of the decision's own answers those are counted that call the evidence not enough.
 
 ``--perceived`` adds walkers in colour before cameras of all kinds, seen by our perception: two passes of
 each, from any two sides, whatever is carried; the second is looked for among all first ones.
@@ -20,6 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.recognition_answers import answered, decider_of
 from benchmarks.report import BenchResult
 from calibration.perceived_walkers import PERCEIVED, PerceivedWalkers
 from commands.cli import progress
@@ -78,6 +80,11 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     figures |= shipped
     values |= {f"rank_1_{name}": shipped[f"shipped net, rank-1 {name}"] for name in SHOWN.values()}
     values["fnir_at_fpir_1_percent"] = shipped["shipped net, FNIR at FPIR 1 %"]
+    decider = decider_of(arguments.embedder, embedder.model)
+    samples = len(walks[0].silhouettes)
+    told = answered(decider, usual.reshape(len(usual), -1), entries, GALLERY, samples)
+    figures |= {f"the decision, {name}": value for name, value in told.items()}
+    values["not_enough_percent"] = told["answers that are not enough, percent"]
     for name in TAKEN_AWAY if arguments.controls else ():
         figures |= _told(f"shipped net, {name}", vectors(embedder, walks, CONTROLS[name]), entries, "cosine")
     if arguments.perceived:
