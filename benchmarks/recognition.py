@@ -34,6 +34,7 @@ from gait.evaluation.distances import Metric, distances
 from gait.inputs import Walk
 from gait.models.weights import NETS
 from gait.training.synthetic import CONDITIONS, TESTED_WITH, VIEWS, TestWalkers, as_samples
+from stream.errors import ConfigError
 
 FPIR: Final = 0.01
 GALLERY, *PROBES = CONDITIONS
@@ -63,6 +64,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> BenchResult:
     """Generate, embed, search."""
+    for option, least in (("people", 2), ("perceived", 0)):
+        if (value := getattr(arguments, option)) < least:
+            raise ConfigError(f"--{option} {value}", wanted=f"at least {least}")
     chosen = msgspec.structs.replace(TESTED_WITH, people=arguments.people, first=arguments.seed)
     maker = TestWalkers(chosen)
     found = maker.find().found
