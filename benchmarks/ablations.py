@@ -21,7 +21,7 @@ from benchmarks.clothing import interval, rank_1
 from benchmarks.recognition import SHOWN, second_among_first
 from benchmarks.report import BenchResult, Figure
 from calibration.perceived_walkers import PerceivedSet, PerceivedWalkers
-from commands.cli import progress, say
+from commands.cli import progress, say, whole
 from gait.data.joined import Joined
 from gait.data.prepare import prepare
 from gait.data.records import Entry, Partition
@@ -109,10 +109,10 @@ class Changed:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """How many, how long, which, where."""
-    parser.add_argument("--people", type=int, default=300, help="walkers to train on (default 300)")
-    parser.add_argument("--tested", type=int, default=24, help="walkers to test with (default 24)")
-    parser.add_argument("--steps", type=int, default=400, help="of training, in every arm (default 400)")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each arm (default 3)")
+    parser.add_argument("--people", type=whole(2), default=300, help="walkers to train on (default 300)")
+    parser.add_argument("--tested", type=whole(2), default=24, help="walkers to test with (default 24)")
+    parser.add_argument("--steps", type=whole(1), default=400, help="of training, in every arm (default 400)")
+    parser.add_argument("--seeds", type=whole(1), default=3, help="trainings of each arm (default 3)")
     parser.add_argument(
         "--arms", nargs="+", choices=ARMS, default=list(ARMS), metavar="ARM", help="only these"
     )

@@ -27,7 +27,7 @@ from calibration import shipped_scores
 from calibration.fitting import fit
 from calibration.scores import reliability
 from calibration.tracks import LabelledTracks
-from commands.cli import Step, progress
+from commands.cli import Step, progress, whole
 from commands.config import PipelineConfig
 from commands.recogniser import recogniser
 from gait.data.preparations.usf import read_tensors
@@ -84,7 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kth", type=Path, metavar="DIR", help="KTH's walking clips: half of their people as strangers"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=whole(0), default=0)
 
 
 def run(arguments: argparse.Namespace) -> BenchResult:

@@ -26,7 +26,7 @@ from typing import Final
 
 from benchmarks.processes import leftovers
 from benchmarks.report import BenchResult, Figure
-from commands.cli import ROOT, progress
+from commands.cli import ROOT, progress, whole
 from gait.walkers.clip import write_clip
 from gait.walkers.scenes import street_scene
 from stream import strays
@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=20, help="disturbances over the file (default 20)")
     parser.add_argument("--live-kills", type=int, default=6, help="kills of the live pipeline (default 6)")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of the clip (default 20)")
-    parser.add_argument("--seed", type=int, default=1, help="picks moments and victims (default 1)")
+    parser.add_argument("--seed", type=whole(0), default=1, help="picks moments and victims (default 1)")
 
 
 @dataclass

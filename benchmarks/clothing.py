@@ -20,7 +20,7 @@ from benchmarks.clothing_flicker import flicker
 from benchmarks.clothing_recordings import Seer, write_recordings
 from benchmarks.recognition import SHOWN, cross_view
 from benchmarks.report import BenchResult
-from commands.cli import progress, say
+from commands.cli import progress, say, whole
 from gait.data.preparations.videos import VideoFolders
 from gait.data.prepare import prepare
 from gait.data.source import Options
@@ -38,10 +38,10 @@ T_95: Final = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """How many, how long, where."""
-    parser.add_argument("--people", type=int, default=300, help="walkers to train on (default 300)")
-    parser.add_argument("--tested", type=int, default=30, help="walkers to test with (default 30)")
-    parser.add_argument("--steps", type=int, default=400, help="of training, in every arm (default 400)")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each arm (default 3)")
+    parser.add_argument("--people", type=whole(2), default=300, help="walkers to train on (default 300)")
+    parser.add_argument("--tested", type=whole(2), default=30, help="walkers to test with (default 30)")
+    parser.add_argument("--steps", type=whole(1), default=400, help="of training, in every arm (default 400)")
+    parser.add_argument("--seeds", type=whole(1), default=3, help="trainings of each arm (default 3)")
     parser.add_argument("--share", type=float, default=0.25, help="of the walks dressed (default 0.25)")
     parser.add_argument("--variants", type=int, default=10, help="of each of those (default 10)")
     parser.add_argument(

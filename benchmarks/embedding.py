@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.report import BenchResult
+from commands.cli import whole
 from stream.errors import ConfigError, ResourceError
 
 
@@ -22,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", default="tiny", help="of the timed net (default tiny, the real-time size)")
     parser.add_argument("--tracks", type=int, default=1000, help="random tracks compared (default 1000)")
     parser.add_argument("--turns", type=int, default=7, help="turns of each contestant (default 7)")
-    parser.add_argument("--seed", type=int, default=0, help="of tracks and weights")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of tracks and weights")
 
 
 def run(arguments: argparse.Namespace) -> BenchResult:

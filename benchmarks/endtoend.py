@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.endtoend_curve import curve
 from benchmarks.pipeline_clock import run_timed
 from benchmarks.report import BenchResult, Figure
-from commands.cli import add_config_arguments, progress
+from commands.cli import add_config_arguments, progress, whole
 from commands.config import CameraConfig, PipelineConfig, load_config
 from engines.perceive import PerceiveStage, Perception, load_nets
 from engines.runtimes.net import Arrays, Net, NetInfo, TensorSpec
@@ -39,7 +39,7 @@ CAMERA: Final = "bench"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which walkers, for how long, or which clip."""
     add_config_arguments(parser)
-    parser.add_argument("--seed", type=int, default=1, help="picks the three walkers (default 1)")
+    parser.add_argument("--seed", type=whole(0), default=1, help="picks the three walkers (default 1)")
     parser.add_argument(
         "--seconds", type=float, default=12.0, help="length of the rendered clip (default 12)"
     )

@@ -17,7 +17,7 @@ from benchmarks.ablations import walkers
 from benchmarks.clothing import interval, rank_1
 from benchmarks.recognition import SHOWN
 from benchmarks.report import BenchResult, Figure
-from commands.cli import progress, say
+from commands.cli import progress, say, whole
 from gait.data.store import DataSet
 from gait.models import checkpoints, registry
 from gait.training.clothing import trial
@@ -33,10 +33,10 @@ GENTLER: Final = 0.001
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """How many, how long, which, where."""
-    parser.add_argument("--people", type=int, default=300, help="walkers to train on (default 300)")
-    parser.add_argument("--tested", type=int, default=24, help="walkers to test with (default 24)")
-    parser.add_argument("--steps", type=int, default=300, help="of training, for each family (default 300)")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings of each family (default 1)")
+    parser.add_argument("--people", type=whole(2), default=300, help="walkers to train on (default 300)")
+    parser.add_argument("--tested", type=whole(2), default=24, help="walkers to test with (default 24)")
+    parser.add_argument("--steps", type=whole(1), default=300, help="of training, each family (default 300)")
+    parser.add_argument("--seeds", type=whole(1), default=1, help="trainings of each family (default 1)")
     names = registry.names()
     parser.add_argument(
         "--families", nargs="+", choices=names, default=list(names), metavar="NAME", help="only these"

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.perception_clips import LastFrame
 from benchmarks.report import BenchResult, Figure
-from commands.cli import progress
+from commands.cli import progress, whole
 from engines import mediapipe_environment
 from engines.config import PerceiveConfig, SearchConfig
 from engines.perceive import PerceiveStage, Perception
@@ -42,7 +42,7 @@ BODY: Final = (0, *range(11, 17), *range(23, 33))
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """How long, how often."""
-    parser.add_argument("--frames", type=int, default=75, help="of the clip (default 75)")
+    parser.add_argument("--frames", type=whole(1), default=75, help="of the clip (default 75)")
     parser.add_argument("--turns", type=int, default=3, help="of each side (default 3)")
     parser.add_argument(
         "--tiles",
@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="places a frame searched for new people; mediapipe searches none while it follows (default 0)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the people")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of the people")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from benchmarks.perception_judge import Tally
 from benchmarks.perception_scenes import Clip, clips, frames
 from benchmarks.perception_trace import Trace
 from benchmarks.report import BenchResult, Figure
+from commands.cli import whole
 from engines.config import NetConfig, PerceiveConfig
 from engines.perceive import PerceiveStage, Perception
 from stream.messages import EndOfStream, People
@@ -29,7 +30,7 @@ FPS: Final = 25.0
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The bench's own flags."""
-    parser.add_argument("--seed", type=int, default=0, help="chooses people, places and paths")
+    parser.add_argument("--seed", type=whole(0), default=0, help="chooses people, places and paths")
     parser.add_argument("--rounds", type=int, default=1, help="scenes of each count of walkers, 1 to 6")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a scene")
     parser.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="of the nets")
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trace", type=Path, metavar="FILE", help="write why each was missed, a line of JSON each"
     )
-    parser.add_argument("--frames", type=int, default=300, help="of each clip, at most")
+    parser.add_argument("--frames", type=whole(1), default=300, help="of each clip, at most")
 
 
 def run(options: argparse.Namespace) -> BenchResult:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from benchmarks.recognition_answers import answered, decider_of
 from benchmarks.report import BenchResult
 from calibration.perceived_walkers import PERCEIVED, PerceivedWalkers
-from commands.cli import progress
+from commands.cli import progress, whole
 from engines.streaming_embedder import StreamingEmbedder
 from gait.data.errors import DataError
 from gait.data.records import Entry
@@ -34,7 +34,6 @@ from gait.evaluation.distances import Metric, distances
 from gait.inputs import Walk
 from gait.models.weights import NETS
 from gait.training.synthetic import CONDITIONS, TESTED_WITH, VIEWS, TestWalkers, as_samples
-from stream.errors import ConfigError
 
 FPIR: Final = 0.01
 GALLERY, *PROBES = CONDITIONS
@@ -49,13 +48,13 @@ Vectors = NDArray[np.float32]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Who, and how many."""
-    parser.add_argument("--people", type=int, default=24, help="how many walkers (default 24)")
-    parser.add_argument("--seed", type=int, default=TESTED_WITH.first, help="the first walker's seed")
+    parser.add_argument("--people", type=whole(2), default=24, help="how many walkers (default 24)")
+    parser.add_argument("--seed", type=whole(0), default=TESTED_WITH.first, help="the first walker's seed")
     parser.add_argument("--embedder", choices=tuple(NETS), default="shipped", help="which net in the box")
     parser.add_argument("--controls", action="store_true", help="also with motion or shape taken away")
     parser.add_argument(
         "--perceived",
-        type=int,
+        type=whole(0),
         default=0,
         metavar="PEOPLE",
         help="also so many, in colour and perceived",
@@ -64,9 +63,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> BenchResult:
     """Generate, embed, search."""
-    for option, least in (("people", 2), ("perceived", 0)):
-        if (value := getattr(arguments, option)) < least:
-            raise ConfigError(f"--{option} {value}", wanted=f"at least {least}")
     chosen = msgspec.structs.replace(TESTED_WITH, people=arguments.people, first=arguments.seed)
     maker = TestWalkers(chosen)
     found = maker.find().found

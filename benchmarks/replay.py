@@ -12,7 +12,7 @@ import msgspec
 
 from benchmarks.endtoend import CAMERA
 from benchmarks.report import BenchResult, Figure
-from commands.cli import add_config_arguments, progress
+from commands.cli import add_config_arguments, progress, whole
 from commands.config import GalleryConfig, PipelineConfig, load_config
 from commands.observe import one_camera
 from commands.pipeline import new_plan, run_plan
@@ -30,7 +30,7 @@ RUNS: Final[tuple[tuple[str, Literal["inproc", "ipc", "tcp"]], ...]] = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which walkers, or which clip."""
     add_config_arguments(parser)
-    parser.add_argument("--seed", type=int, default=1, help="picks the walkers (default 1)")
+    parser.add_argument("--seed", type=whole(0), default=1, help="picks the walkers (default 1)")
     parser.add_argument("--clip", type=Path, help="use this recording instead of rendered walkers")
 
 

@@ -29,6 +29,7 @@ from benchmarks.tracking_scenes import SceneFrame
 from benchmarks.tracking_speed import growth, speed
 from benchmarks.tracking_square import rendered_truth
 from benchmarks.tracking_windows import coverage, observe, peer_windows, purity, windows
+from commands.cli import whole
 from engines.weights import cache_folder
 from stream.messages import People
 from trackers.mot import MotRow, read_mot, write_mot
@@ -58,9 +59,11 @@ Values = dict[str, float]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The bench's own flags."""
-    parser.add_argument("--seed", type=int, default=1, help="chooses people, paths, stalls and noise")
+    parser.add_argument("--seed", type=whole(0), default=1, help="chooses people, paths, stalls and noise")
     parser.add_argument("--seconds", type=float, default=72.0, help="length of a scene")
-    parser.add_argument("--frames", type=int, default=FRAMES_WITHOUT_GROWTH, help="to look for growth over")
+    parser.add_argument(
+        "--frames", type=whole(1), default=FRAMES_WITHOUT_GROWTH, help="looked over for growth"
+    )
     parser.add_argument(
         "--only",
         nargs="+",

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.report import BenchResult, Figure
 from calibration.fitting import fit
 from calibration.tracks import LabelledTracks
-from commands.cli import progress
+from commands.cli import progress, whole
 from gait.embedder import ModelInfo
 from gait.gallery.records import Enrolment, NewTemplate
 from gait.gallery.store import Gallery
@@ -121,13 +121,13 @@ class Day:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """How many pass, and how often."""
-    parser.add_argument("--people", type=int, default=200, help="(default %(default)s)")
+    parser.add_argument("--people", type=whole(1), default=200, help="(default %(default)s)")
     parser.add_argument(
         "--strangers", type=float, default=0.3, help="share not enrolled (default %(default)s)"
     )
     parser.add_argument("--hours", type=int, default=24, help="(default %(default)s)")
     parser.add_argument("--passages", type=int, default=20, help="a day and person (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=whole(0), default=0)
 
 
 def run(arguments: argparse.Namespace) -> BenchResult:

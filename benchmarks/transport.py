@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.peers import peer_python
 from benchmarks.report import BenchResult, Figure
 from benchmarks.transport_ours import STAGES, WARM, Notes, ours
-from commands.cli import ROOT, progress
+from commands.cli import ROOT, progress, whole
 from stream.errors import StageDiedError
 
 RATE: Final = 30.0
@@ -41,7 +41,7 @@ _GB: Final = 1080 * 1920 * 3 / 1e9
 def configure(parser: argparse.ArgumentParser) -> None:
     """How long, and how often."""
     parser.add_argument("--seconds", type=float, default=10.0, help="at 30 a second, a way and turn (10)")
-    parser.add_argument("--frames", type=int, default=500, help="as fast as they go, a way and turn (500)")
+    parser.add_argument("--frames", type=whole(1), default=500, help="at full speed, a way and turn (500)")
     parser.add_argument("--turns", type=int, default=3, help="how often all ways take their turn (3)")
     parser.add_argument("--without-peer", action="store_true", help="leave imagezmq out (no network needed)")
 

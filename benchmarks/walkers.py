@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import BenchResult
-from commands.cli import progress
+from commands.cli import progress, whole
 from gait.walkers.background import sample_light
 from gait.walkers.camera import Camera
 from gait.walkers.conditions import sample_conditions
@@ -55,8 +55,8 @@ class Pass:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """How many walkers."""
-    parser.add_argument("--people", type=int, default=12, help="walkers, each in a view of their own")
-    parser.add_argument("--seed", type=int, default=1, help="of the first of them (default 1)")
+    parser.add_argument("--people", type=whole(1), default=12, help="walkers, each in a view of their own")
+    parser.add_argument("--seed", type=whole(0), default=1, help="of the first of them (default 1)")
 
 
 def run(arguments: argparse.Namespace) -> BenchResult:

@@ -75,6 +75,17 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def whole(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number, ``least`` or more."""
+
+    def read(text: str) -> int:
+        if not text.removeprefix("-").isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r}; wanted a whole number from {least} on")
+        return int(text)
+
+    return read
+
+
 def add_action(actions: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
     """A sub-command of a verb, with its help and an example of its use."""
     parser: argparse.ArgumentParser = actions.add_parser(

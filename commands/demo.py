@@ -16,7 +16,7 @@ import msgspec
 
 from benchmarks.report import BenchResult
 from commands.bench import show
-from commands.cli import add_config_arguments, add_json_argument, print_json, progress, say
+from commands.cli import add_config_arguments, add_json_argument, print_json, progress, say, whole
 from commands.config import EventsConfig, GalleryConfig, PipelineConfig, load_config
 from commands.demo_report import Told, print_table, write_pictures
 from commands.judging import Boxes, LinkVerdict, Verdict, judge, judge_links, owners
@@ -29,7 +29,6 @@ from gait.walkers.clip import write_clip
 from gait.walkers.scene import Scene
 from gait.walkers.scenes import DemoScenes, demo_scenes
 from gait.walkers.truth import ClipTruth
-from stream.errors import ConfigError
 from stream.events import read_events
 from stream.messages import Event, Tracked, TrackletId
 from stream.sinks.config import SinksConfig
@@ -55,9 +54,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Seeds and the place of the results."""
     add_config_arguments(parser)
     add_json_argument(parser)
-    parser.add_argument("--seed", type=int, default=1, help="picks the people, clothes and paths (default 1)")
     parser.add_argument(
-        "--seeds", type=int, metavar="N", help="run N seeds from --seed on and print rates; no pictures"
+        "--seed", type=whole(0), default=1, help="picks people, clothes and paths (default 1)"
+    )
+    parser.add_argument(
+        "--seeds", type=whole(1), metavar="N", help="run N seeds from --seed on and print rates; no pictures"
     )
     parser.add_argument(
         "--changed", action="store_true", help="in the second clip with other clothes, bags and ways across"
@@ -86,8 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _many(arguments: argparse.Namespace, config: PipelineConfig) -> int:
-    if arguments.seeds < 1:
-        raise ConfigError(f"--seeds {arguments.seeds}", wanted="at least 1")
     runs: list[DemoRun] = []
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         demo = run_seed(config, seed, arguments.out / f"seed-{seed}", arguments.changed)

@@ -174,3 +174,24 @@ def test_json_output_of_a_good_run_and_what_it_leaves(gaitway: Run, walk: Path, 
     assert books["captured"] == books["processed"] == 100
     assert books["lost"] == 0
     assert summary["events"] == len(list(read_events(tmp_path / "out" / "events.jsonl"))) >= 2
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("demo --seeds 0", "from 1 on"),
+        ("demo --seed -1", "from 0 on"),
+        ("demo --seed many", "'many'"),
+        ("bench recognition --people 1", "from 2 on"),
+        ("bench recognition --perceived -1", "from 0 on"),
+        ("bench ablations --steps 0", "from 1 on"),
+        ("bench families --people 1.5", "'1.5'"),
+        ("bench walkers --people 0", "from 1 on"),
+    ],
+)
+def test_a_number_that_cannot_be_meant(gaitway: Run, words: str, wanted: str) -> None:
+    result = gaitway(*words.split())
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert "argument" in result.stderr.splitlines()[-1]
+    assert wanted in result.stderr.splitlines()[-1]
