@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from rich.table import Table
 
-from commands.cli import add_json_argument, out, print_json, progress, say, whole
+from commands.cli import add_json_argument, out, print_json, progress, say
 from commands.extras import needing_extra
 from stream.errors import ConfigError, ResourceError
 
@@ -19,7 +19,7 @@ PRECISIONS: Final = ("bf16", "f16", "int8")
 def configure(parser: argparse.ArgumentParser) -> None:
     """The net, the people who judge, which precisions."""
     parser.add_argument("stem", type=Path, metavar="STEM", help="of STEM.trunk.onnx and STEM.head.onnx")
-    parser.add_argument("--people", type=whole(2), default=60, help="rendered people who judge (default 60)")
+    parser.add_argument("--people", type=int, default=60, help="rendered people who judge (default 60)")
     parser.add_argument(
         "--only",
         choices=PRECISIONS,
