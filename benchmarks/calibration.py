@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.calibration_kth import real_strangers
-from benchmarks.recognition_answers import decider_of
+from benchmarks.decisions import decider_of, shown
 from benchmarks.report import BenchResult, Figure
 from calibration import shipped_scores
 from calibration.fitting import fit
@@ -36,12 +36,12 @@ from gait.evaluation.bootstrap import draws
 from gait.evaluation.kth import clips_in
 from gait.evaluation.open_set import OpenSet, fnir_at_fpir
 from gait.gallery.index import GalleryIndex
-from gait.identify import Decider, DecisionConfig, Pool
+from gait.identify import Decider, DecisionConfig
 from gait.models.weights import NETS
 from gait.sample import sample_walk
 from gait.score_map import built_in_map
 from stream.errors import ConfigError
-from stream.messages import Array, Embedding, Sample, TrackletId
+from stream.messages import Array, Sample, TrackletId
 
 Vectors = NDArray[np.float32]
 Frames = NDArray[np.uint8]
@@ -98,9 +98,10 @@ def run(arguments: argparse.Namespace) -> BenchResult:
     see = drawn_visit if fitted_here else rendered_visit
     people = max(SIZES) + PROBES
     with progress("walkers", (FITTED_ON * VISITS if fitted_here else 0) + people + PROBES) as step:
-        decider = (
-            _fitted(embedder, arguments.seed, step) if fitted_here else decider_of("shipped", embedder.model)
-        )
+        if fitted_here:
+            decider = _fitted(embedder, arguments.seed, step)
+        else:
+            decider = decider_of("shipped", embedder.model)
         first = _visits(embedder, see, range(max(SIZES)), 0, arguments.seed, step)
         probes = [*range(PROBES), *range(people - PROBES, people)]
         again = _visits(embedder, see, probes, 1, arguments.seed, step)
@@ -155,13 +156,10 @@ def _weighed_error(told: NDArray[np.float64], right: NDArray[np.bool_], stranger
 def _told(decider: Decider, trials: Trials) -> NDArray[np.float64]:
     """(Q, P + 1) probabilities of each person, and last of a stranger; each probe alone before its camera."""
     people = tuple(f"p{n:06d}" for n in range(len(trials.gallery)))
-    model = decider.score_map.model
-    index = GalleryIndex(model, 1, people, people, trials.gallery, np.arange(len(people)))
+    index = GalleryIndex(decider.score_map.model, 1, people, people, trials.gallery, np.arange(len(people)))
     told = []
     for vector in trials.probes:
-        pool = Pool(decider.config.half_life_s)
-        pool.add(Embedding(KEY, 0, FRAMES * STEP_NS, Array.of(vector), FRAMES, 1.0, model, NOWHERE))
-        told.append(decider.believe([pool], index)[0].probabilities)
+        told.append(decider.believe([shown(vector, FRAMES, decider)], index)[0].probabilities)
     return np.stack(told)
 
 
@@ -266,12 +264,8 @@ def _real(figures: dict[str, Figure], folder: Path, embedder: Embedder) -> None:
     trials = Trials(known, np.stack([again[person] for person in asked]), owner, np.arange(len(asked)))
     figures["usf.people_fitted_on"], figures["usf.enrolled"] = len(fitted_on), len(enrolled)
     _judge(figures, "usf.in_domain", Decider(fit(tracks, FPIR, "USF").score_map, DecisionConfig()), trials)
-    _judge(
-        figures,
-        "usf.out_of_domain",
-        decider_of("shipped", model) if model.name != "baseline" else _baseline(),
-        trials,
-    )
+    elsewhere = _baseline() if model.name == "baseline" else decider_of("shipped", model)
+    _judge(figures, "usf.out_of_domain", elsewhere, trials)
 
 
 def _mean(vectors: Vectors) -> Vectors:

@@ -15,24 +15,19 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.decisions import index_of, shown
 from benchmarks.report import Figure
 from commands.kth import perceived_passes
 from gait.decision_level import Level
 from gait.embedder import Embedder, Vector
 from gait.evaluation.kth import Pass
-from gait.gallery.index import GalleryIndex
-from gait.identify import Decider, Pool
+from gait.identify import Decider
 from gait.training.synthetic import as_samples
-from stream.messages import Array, Embedding, TrackletId
 
 ENROLLED: Final = 2
 """Passes of a person that are enrolled, where later ones of the same scene are asked about."""
 FROM: Final = "d1"
-KEY: Final = TrackletId("bench", "run", 0)
-NOWHERE: Final = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -101,18 +96,18 @@ def _ask(told: Told, seen: Sequence[Seen], at: str, asked: str, half: int, decid
     """Enrol half of the people ``at`` a scene and ask about everybody who passes the ``asked`` one."""
     within = at == asked
     people = sorted({one.person for one in seen})[half::2]
-    index = _index(
-        [
-            one
-            for one in seen
-            if one.scene == at and one.person in people and (not within or one.turn < ENROLLED)
-        ],
-        decider.score_map.model,
+    enrolled = [
+        one
+        for one in seen
+        if one.scene == at and one.person in people and (not within or one.turn < ENROLLED)
+    ]
+    index = index_of(
+        [one.vector for one in enrolled], [one.person for one in enrolled], decider.score_map.model
     )
     level = Level()
     probes = [one for one in seen if one.scene == asked and (not within or one.turn >= ENROLLED)]
     for one in sorted(probes, key=lambda one: (one.turn, one.person)):
-        (belief,) = decider.believe([_pool(one, decider)], index, level)
+        (belief,) = decider.believe([shown(one.vector, one.samples, decider)], index, level)
         level.learn(belief.others)
         answer = decider.answer(belief, index)
         if one.person in people:
@@ -121,17 +116,3 @@ def _ask(told: Told, seen: Sequence[Seen], at: str, asked: str, half: int, decid
         else:
             told.strangers += 1
             told.named += answer.answer == "person"
-
-
-def _index(enrolled: Sequence[Seen], model: str) -> GalleryIndex:
-    people = tuple(dict.fromkeys(one.person for one in enrolled))
-    owners: NDArray[np.str_] = np.array([one.person for one in enrolled])
-    firsts = np.array([int(np.argmax(owners == person)) for person in people], np.intp)
-    return GalleryIndex(model, 1, people, people, np.stack([one.vector for one in enrolled]), firsts)
-
-
-def _pool(one: Seen, decider: Decider) -> Pool:
-    pool = Pool(decider.config.half_life_s)
-    vector, model = Array.of(one.vector), decider.score_map.model
-    pool.add(Embedding(KEY, 0, one.samples * 40_000_000, vector, one.samples, 1.0, model, NOWHERE))
-    return pool

@@ -12,7 +12,7 @@ import argparse
 
 from benchmarks.report import BenchResult
 from commands.cli import whole
-from stream.errors import ConfigError, ResourceError
+from stream.errors import ResourceError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,15 +21,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--family", default="silskeletongait", help="a max-pooled one (default silskeletongait)"
     )
     parser.add_argument("--size", default="tiny", help="of the timed net (default tiny, the real-time size)")
-    parser.add_argument("--tracks", type=int, default=1000, help="random tracks compared (default 1000)")
-    parser.add_argument("--turns", type=int, default=7, help="turns of each contestant (default 7)")
+    parser.add_argument("--tracks", type=whole(1), default=1000, help="random tracks compared (default 1000)")
+    parser.add_argument("--turns", type=whole(1), default=7, help="turns of each contestant (default 7)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of tracks and weights")
 
 
 def run(arguments: argparse.Namespace) -> BenchResult:
     """Time, then compare."""
-    if arguments.tracks < 1 or arguments.turns < 1:
-        raise ConfigError("a bench of nothing", wanted="--tracks and --turns of 1 or more")
     try:
         from benchmarks.embedding_race import compare, race  # noqa: PLC0415 - the run-time install has no torch
     except ModuleNotFoundError as error:

@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clip", type=Path, help="measure on this recording instead of rendered walkers")
     parser.add_argument(
-        "--repeat", type=int, default=3, help="runs of pipeline and floor in turn (default 3)"
+        "--repeat", type=whole(1), default=3, help="runs of pipeline and floor in turn (default 3)"
     )
     parser.add_argument(
         "--curve",

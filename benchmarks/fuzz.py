@@ -19,7 +19,7 @@ import msgspec
 
 from benchmarks.fuzz_worker import HANG_S, TARGETS, Crash, Found
 from benchmarks.report import BenchResult, Figure
-from commands.cli import ROOT, progress, say
+from commands.cli import ROOT, progress, say, whole
 from stream.ringfile import shared_memory_folder
 
 _WAIT_S: Final = 6 * 3600.0
@@ -36,9 +36,9 @@ SLOW: Final = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """How many, of what."""
-    parser.add_argument("--inputs", type=int, default=50_000, help="over all targets (default 50000)")
+    parser.add_argument("--inputs", type=whole(1), default=50_000, help="over all targets (default 50000)")
     parser.add_argument("--target", choices=sorted(TARGETS), metavar="NAME", help=f"of {', '.join(TARGETS)}")
-    parser.add_argument("--seed", type=int, default=1, help="other inputs (default 1)")
+    parser.add_argument("--seed", type=whole(0), default=1, help="other inputs (default 1)")
 
 
 def run(arguments: argparse.Namespace) -> BenchResult:

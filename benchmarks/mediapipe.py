@@ -31,7 +31,7 @@ from gait.walkers.camera import Camera
 from gait.walkers.path import Path as WalkedPath
 from gait.walkers.person import sample_person
 from gait.walkers.scene import Scene, Walker
-from stream.errors import ConfigError, ResourceError
+from stream.errors import ResourceError
 from stream.messages import Mask, People
 
 WORKER: Final = Path(__file__).with_name("mediapipe_worker.py").resolve()
@@ -42,8 +42,8 @@ BODY: Final = (0, *range(11, 17), *range(23, 33))
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """How long, how often."""
-    parser.add_argument("--frames", type=whole(1), default=75, help="of the clip (default 75)")
-    parser.add_argument("--turns", type=int, default=3, help="of each side (default 3)")
+    parser.add_argument("--frames", type=whole(2), default=75, help="of the clip (default 75)")
+    parser.add_argument("--turns", type=whole(1), default=3, help="of each side (default 3)")
     parser.add_argument(
         "--tiles",
         type=int,
@@ -66,8 +66,6 @@ class Seen:
 
 def run(arguments: argparse.Namespace) -> BenchResult:
     """Both sides in turn over one walker, then four of ours."""
-    if arguments.frames < 2 or arguments.turns < 1:
-        raise ConfigError("a bench of nothing", wanted="--frames of 2 or more, --turns of 1 or more")
     python = mediapipe_environment.ensure()
     one, four = (render(arguments.seed, count, arguments.frames) for count in (1, 4))
     perception = Perception.load(PerceiveConfig(search=SearchConfig(tiles_per_frame=arguments.tiles)))

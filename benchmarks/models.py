@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.report import BenchResult, usable_cores
+from commands.cli import whole
 from stream.errors import ResourceError
 
 
@@ -24,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--family", action="append", default=[], help="measure this one alone; may be repeated (default all)"
     )
-    parser.add_argument("--turns", type=int, default=5, help="turns of every runtime (default 5)")
+    parser.add_argument("--turns", type=whole(1), default=5, help="turns of every runtime (default 5)")
     parser.add_argument("--threads", type=int, default=0, help="cores to use (default all)")
 
 

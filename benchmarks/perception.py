@@ -31,7 +31,7 @@ FPS: Final = 25.0
 def configure(parser: argparse.ArgumentParser) -> None:
     """The bench's own flags."""
     parser.add_argument("--seed", type=whole(0), default=0, help="chooses people, places and paths")
-    parser.add_argument("--rounds", type=int, default=1, help="scenes of each count of walkers, 1 to 6")
+    parser.add_argument("--rounds", type=whole(1), default=1, help="scenes of each count of walkers, 1 to 6")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a scene")
     parser.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="of the nets")
     parser.add_argument("--clips", nargs="+", type=Path, metavar="PATH", help="real clips to show instead")

@@ -21,7 +21,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.recognition_answers import answered, decider_of
+from benchmarks.decisions import decider_of
+from benchmarks.recognition_answers import answered
 from benchmarks.report import BenchResult
 from calibration.perceived_walkers import PERCEIVED, PerceivedWalkers
 from commands.cli import progress, whole

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.report import BenchResult, usable_cores
+from commands.cli import whole
 from stream.errors import ResourceError
 
 
@@ -20,8 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--family", action="append", default=[], help="measure this one alone; may be repeated (default all)"
     )
-    parser.add_argument("--clips", type=int, default=4, help="in a batch, of two people (default 4)")
-    parser.add_argument("--turns", type=int, default=3, help="turns of every way (default 3)")
+    parser.add_argument("--clips", type=whole(2), default=4, help="in a batch, of two people (default 4)")
+    parser.add_argument("--turns", type=whole(1), default=3, help="turns of every way (default 3)")
     parser.add_argument("--threads", type=int, default=0, help="cores to use (default all)")
     parser.add_argument(
         "--compiled",

@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """How long, and how often."""
     parser.add_argument("--seconds", type=float, default=10.0, help="at 30 a second, a way and turn (10)")
     parser.add_argument("--frames", type=whole(1), default=500, help="at full speed, a way and turn (500)")
-    parser.add_argument("--turns", type=int, default=3, help="how often all ways take their turn (3)")
+    parser.add_argument("--turns", type=whole(1), default=3, help="how often all ways take their turn (3)")
     parser.add_argument("--without-peer", action="store_true", help="leave imagezmq out (no network needed)")
 
 

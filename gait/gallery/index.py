@@ -13,8 +13,8 @@ from gait.decision_norm import Cohort, Usual, normalised
 from stream.errors import MessageError
 
 Vectors = NDArray[np.float32]
-AMONG: Final = 128
-"""People, taken evenly, who stand for all where what people reach with each other is asked."""
+SPREAD: Final = 128
+"""People, taken evenly, who stand for all of a large gallery where it is asked how alike anyone looks."""
 
 
 Turn = Callable[[Vectors], Vectors]
@@ -77,7 +77,7 @@ class GalleryIndex:
         return nearest
 
     def among_anyone(self, cohort: Cohort) -> NDArray[np.float64]:
-        """(pairs,) the scores between those of people who are there whomever they look like, ``AMONG`` of
+        """(pairs,) the scores between those of people who are there whomever they look like, ``SPREAD`` of
         them at most, told against the cohort: of each two, what they reach either way, averaged.
         """
         if id(cohort) not in self._among:
@@ -86,7 +86,7 @@ class GalleryIndex:
 
     def _pairs(self, cohort: Cohort) -> NDArray[np.float64]:
         everyone = np.arange(len(self.people)) if self.anyone is None else self.anyone
-        chosen = everyone[:: -(-len(everyone) // AMONG) or 1]
+        chosen = everyone[:: -(-len(everyone) // SPREAD) or 1]
         if len(chosen) < 2:
             return np.zeros(0)
         means = np.add.reduceat(self.matrix, self.firsts, axis=0)[chosen]

@@ -16,11 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gait.gallery.index import GalleryIndex
+from gait.gallery.index import SPREAD, GalleryIndex
 from gait.gallery.reader import GalleryReader
 from gait.gallery.search import (
     NEAREST,
-    SPREAD,
     UNREAD,
     Found,
     PeopleIndex,

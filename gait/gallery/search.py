@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gait.gallery.index import GalleryIndex
+from gait.gallery.index import SPREAD, GalleryIndex
 from gait.gallery.matrix import TemplateMatrix
 from gait.gallery.reader import GalleryReader
 from stream.errors import GalleryError, MessageError
@@ -32,8 +32,6 @@ WHOLE: Final = 4_096
 """Templates up to which a decision looks at everybody: 8 MB of 512 numbers, a millisecond."""
 NEAREST: Final = 256
 """Templates a vector beyond that: those further away have odds that no calibration tells from none."""
-SPREAD: Final = 128
-"""People who are always looked at beyond that, to tell how alike anyone looks (``GalleryIndex.anyone``)."""
 BATCH: Final = 8
 """Queries from which on blocks of products are quicker than FAISS's loop over the templates."""
 
